@@ -1,0 +1,336 @@
+//! The task JSON: what is refused and with which code, and that schema, parser and canonical form agree.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::{path::Path, sync::LazyLock};
+
+use jsonschema::Validator;
+use proptest::{collection::vec, option, prelude::*};
+use serde_json::{Value, json};
+use xenon_protocol::{
+    error_code::ErrorCode,
+    task::{
+        GenerationConfig, GptTask, MAX_TASK_BYTES, Message, Role, TaskError, TaskSpec, limits, task_hash, task_schema,
+    },
+};
+
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&task_schema()).unwrap());
+
+fn smallest() -> Value {
+    json!({
+        "kind": "gpt",
+        "model": "xenon/sum-chat-1m",
+        "messages": [{ "role": "user", "content": "What is 17 + 25?" }],
+        "generation_config": { "max_new_tokens": 8 }
+    })
+}
+
+/// The smallest task with the value at a JSON pointer set; new members are added.
+fn with(pointer: &str, value: Value) -> Value {
+    let mut task = smallest();
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    task.pointer_mut(parent).unwrap()[key] = value;
+    task
+}
+
+fn parse(task: &Value) -> Result<TaskSpec, TaskError> {
+    TaskSpec::parse(task.to_string().as_bytes())
+}
+
+fn refusal(task: &Value) -> &'static str {
+    parse(task).expect_err(&task.to_string()).code()
+}
+
+#[test]
+fn malformed_tasks_are_refused() {
+    let bytes: [&[u8]; 7] = [b"", b"{", b"null", b"[]", b"\xff", b"\xef\xbb\xbf{}", br#"{"kind":"gpt","kind":"gpt"}"#];
+    for bytes in bytes {
+        let error = TaskSpec::parse(bytes).unwrap_err();
+        assert_eq!((error.code(), error.error_code()), ("XP-102", ErrorCode::InvalidArguments));
+    }
+}
+
+#[test]
+fn trailing_bytes_are_refused() {
+    let text = format!("{} {}", smallest(), "x");
+    assert_eq!(TaskSpec::parse(text.as_bytes()).unwrap_err().code(), "XP-102");
+}
+
+#[test]
+fn missing_fields_are_refused() {
+    for field in ["kind", "model", "messages", "generation_config"] {
+        let mut task = smallest();
+        task.as_object_mut().unwrap().remove(field);
+        assert_eq!(refusal(&task), "XP-102", "{field}");
+    }
+    assert_eq!(refusal(&with("/generation_config", json!({}))), "XP-102");
+}
+
+#[test]
+fn unknown_fields_and_values_are_refused() {
+    let message = json!([{ "role": "user", "content": "", "name": "x" }]);
+    let tool = json!([{ "role": "tool", "content": "" }]);
+    for (pointer, value) in [
+        ("/extra", json!(1)),
+        ("/generation_config/num_beams", json!(4)),
+        ("/messages", message),
+        ("/messages", tool),
+        ("/kind", json!("sd")),
+        ("/kind", json!("GPT")),
+        ("/model", json!("no-organisation")),
+        ("/seed", json!(-1)),
+        ("/seed", json!(1.5)),
+        ("/seed", json!("1")),
+        ("/generation_config/max_new_tokens", json!(4_294_967_296_u64)),
+        ("/generation_config/do_sample", json!(1)),
+    ] {
+        assert_eq!(refusal(&with(pointer, value.clone())), "XP-102", "{pointer} = {value}");
+    }
+}
+
+#[test]
+fn a_field_given_twice_is_refused() {
+    let text = smallest().to_string().replacen("\"model\"", "\"seed\":1,\"seed\":2,\"model\"", 1);
+    assert_eq!(TaskSpec::parse(text.as_bytes()).unwrap_err().code(), "XP-102");
+}
+
+#[test]
+fn values_outside_their_bounds_are_refused() {
+    for (pointer, value) in [
+        ("/seed", json!(1_u64 << 53)),
+        ("/time", json!(253_402_300_800_u64)),
+        ("/generation_config/max_new_tokens", json!(0)),
+        ("/generation_config/max_new_tokens", json!(65_537)),
+        ("/generation_config/num_return_sequences", json!(0)),
+        ("/generation_config/num_return_sequences", json!(17)),
+        ("/generation_config/temperature", json!(0)),
+        ("/generation_config/temperature", json!(10.1)),
+        ("/generation_config/top_k", json!(1_000_001)),
+        ("/generation_config/top_p", json!(-0.1)),
+        ("/generation_config/top_p", json!(1.1)),
+        ("/generation_config/repetition_penalty", json!(0)),
+        ("/generation_config/repetition_penalty", json!(1e300)),
+    ] {
+        assert_eq!(refusal(&with(pointer, value.clone())), "XP-103", "{pointer} = {value}");
+    }
+}
+
+#[test]
+fn lengths_outside_their_bounds_are_refused() {
+    let message = json!({ "role": "user", "content": "" });
+    for (pointer, value) in [
+        ("/messages", json!([])),
+        ("/messages", json!(vec![message; 1025])),
+        ("/generation_config/stop_strings", json!([])),
+        ("/generation_config/stop_strings", json!([""])),
+        ("/generation_config/stop_strings", json!(["é".repeat(257)])),
+        ("/generation_config/stop_strings", json!(vec!["x"; 17])),
+    ] {
+        assert_eq!(refusal(&with(pointer, value.clone())), "XP-104", "{pointer}");
+    }
+}
+
+#[test]
+fn sampling_settings_without_sampling_are_refused() {
+    for (setting, value) in
+        [("temperature", json!(0.5)), ("top_k", json!(5)), ("top_p", json!(0.5)), ("num_return_sequences", json!(2))]
+    {
+        let task = with(&format!("/generation_config/{setting}"), value);
+        assert_eq!(refusal(&task), "XP-105", "{setting}");
+    }
+}
+
+#[test]
+fn numbers_that_json_cannot_express_are_refused() {
+    for value in [f64::NAN, f64::INFINITY] {
+        let mut config = GenerationConfig { do_sample: true, ..GenerationConfig::greedy(1) };
+        config.top_p = Some(value);
+        assert_eq!(task_with(config).to_bytes().unwrap_err().code(), "XP-103");
+    }
+}
+
+#[test]
+fn the_longest_task_is_accepted_and_one_byte_more_is_refused() {
+    let room = MAX_TASK_BYTES - with("/messages/0/content", json!("")).to_string().len();
+    let longest = with("/messages/0/content", json!("x".repeat(room)));
+    assert_eq!(longest.to_string().len(), MAX_TASK_BYTES);
+    parse(&longest).unwrap();
+    let error = parse(&with("/messages/0/content", json!("x".repeat(room + 1)))).unwrap_err();
+    assert_eq!((error.code(), error.error_code()), ("XP-101", ErrorCode::TaskTooLarge));
+}
+
+#[test]
+fn what_is_left_out_has_the_documented_defaults() {
+    let TaskSpec::Gpt(task) = parse(&smallest()).unwrap();
+    assert_eq!((task.seed, task.time), (0, None));
+    assert_eq!(task.generation_config, GenerationConfig::greedy(8));
+}
+
+#[test]
+fn declared_size_is_tokens_times_sequences() {
+    let config = json!({ "max_new_tokens": 65_536, "do_sample": true, "num_return_sequences": 16 });
+    assert_eq!(parse(&with("/generation_config", config)).unwrap().declared_size(), 1_048_576);
+    assert_eq!(parse(&smallest()).unwrap().declared_size(), 8);
+}
+
+#[test]
+fn canonical_bytes_are_rfc_8785() {
+    let config = json!({ "top_p": 0.90, "max_new_tokens": 8, "do_sample": true, "temperature": 1.0 });
+    let bytes = parse(&with("/generation_config", config)).unwrap().to_bytes().unwrap();
+    let expected = r#"{"generation_config":{"do_sample":true,"max_new_tokens":8,"num_return_sequences":1,"temperature":1,"top_p":0.9},"kind":"gpt","messages":[{"content":"What is 17 + 25?","role":"user"}],"model":"xenon/sum-chat-1m","seed":0}"#;
+    assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+}
+
+#[test]
+fn the_hash_is_of_the_exact_bytes() {
+    let text = smallest().to_string();
+    assert_ne!(task_hash(text.as_bytes()), task_hash(format!("{text} ").as_bytes()));
+}
+
+#[test]
+fn the_committed_schema_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/task.schema.json");
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == format!("{:#}\n", task_schema()),
+        "run: cargo run -p xenon-protocol --example task_schema > protocol/schema/task.schema.json"
+    );
+}
+
+fn task_with(generation_config: GenerationConfig) -> TaskSpec {
+    TaskSpec::Gpt(GptTask {
+        model: "xenon/sum-chat-1m@1".parse().unwrap(),
+        messages: vec![Message::user("hello")],
+        generation_config,
+        seed: 0,
+        time: None,
+    })
+}
+
+fn roles() -> impl Strategy<Value = Role> {
+    prop_oneof![Just(Role::System), Just(Role::User), Just(Role::Assistant)]
+}
+
+fn messages() -> impl Strategy<Value = Vec<Message>> {
+    vec((roles(), any::<String>()).prop_map(|(role, content)| Message { role, content }), 1..5)
+}
+
+prop_compose! {
+    fn sampled()(
+        max_new_tokens in 1..=65_536_u32,
+        temperature in option::of(0.01..=10.0),
+        top_k in option::of(0..=1_000_000_u32),
+        top_p in option::of(0.0..=1.0),
+        repetition_penalty in option::of(0.1..=10.0),
+        stop_strings in option::of(vec(".{1,256}", 1..=16)),
+        num_return_sequences in 1..=16_u32,
+    ) -> GenerationConfig {
+        GenerationConfig {
+            max_new_tokens, do_sample: true, temperature, top_k, top_p, repetition_penalty, stop_strings,
+            num_return_sequences,
+        }
+    }
+}
+
+prop_compose! {
+    fn tasks()(
+        messages in messages(),
+        generation_config in prop_oneof![sampled(), (1..=65_536_u32).prop_map(GenerationConfig::greedy)],
+        seed in 0..=limits::SEED.1,
+        time in option::of(0..=limits::TIME.1),
+    ) -> TaskSpec {
+        TaskSpec::Gpt(GptTask { model: "a/b".parse().unwrap(), messages, generation_config, seed, time })
+    }
+}
+
+/// JSON values near the bounds of every kind of field.
+fn odd_values() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(|b| json!(b)),
+        (-2..20_i64).prop_map(|n| json!(n)),
+        (0..18_u32).prop_map(|bits| json!((1_u64 << (bits * 3)) + 1)),
+        (-0.5..11.0).prop_map(|x: f64| json!(x)),
+        ".{0,3}".prop_map(|s| json!(s)),
+        vec(".{0,3}", 0..3).prop_map(|v| json!(v)),
+        Just(json!({})),
+    ]
+}
+
+fn pointers() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "/kind",
+        "/model",
+        "/messages",
+        "/messages/0",
+        "/messages/0/role",
+        "/messages/0/content",
+        "/seed",
+        "/time",
+        "/other",
+        "/generation_config",
+        "/generation_config/max_new_tokens",
+        "/generation_config/do_sample",
+        "/generation_config/temperature",
+        "/generation_config/top_k",
+        "/generation_config/top_p",
+        "/generation_config/repetition_penalty",
+        "/generation_config/stop_strings",
+        "/generation_config/num_return_sequences",
+        "/generation_config/other",
+    ])
+}
+
+/// The task with the value at a pointer replaced. A list element is replaced by its position.
+fn set(task: &mut Value, pointer: &str, value: Value) {
+    if let Some(place) = task.pointer_mut(pointer) {
+        *place = value;
+    } else if let Some((parent, key)) = pointer.rsplit_once('/')
+        && let Some(Value::Object(object)) = task.pointer_mut(parent)
+    {
+        object.insert(key.to_owned(), value);
+    }
+}
+
+proptest! {
+    #[test]
+    fn canonical_bytes_parse_to_the_same_task(task in tasks()) {
+        let bytes = task.to_bytes().unwrap();
+        let parsed = TaskSpec::parse(&bytes).unwrap();
+        prop_assert_eq!(&parsed, &task);
+        prop_assert_eq!(parsed.to_bytes().unwrap(), bytes);
+    }
+
+    #[test]
+    fn every_task_satisfies_the_schema(task in tasks()) {
+        prop_assert!(SCHEMA.is_valid(&serde_json::to_value(&task).unwrap()));
+    }
+
+    #[test]
+    fn schema_and_parser_agree(task in tasks(), changes in vec((pointers(), odd_values()), 1..3)) {
+        let mut json = serde_json::to_value(&task).unwrap();
+        for (pointer, value) in changes {
+            set(&mut json, pointer, value);
+        }
+        match parse(&json) {
+            // The one rule between fields is not in the schema.
+            Err(TaskError::NeedsSampling { .. }) => {}
+            parsed => prop_assert_eq!(parsed.is_ok(), SCHEMA.is_valid(&json), "{} {:?}", json, parsed),
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..300)) {
+        let _ = TaskSpec::parse(&bytes);
+    }
+
+    #[test]
+    fn damaged_tasks_never_panic(task in tasks(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = task.to_bytes().unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        if let Ok(parsed) = TaskSpec::parse(&bytes) {
+            prop_assert!(parsed.to_bytes().is_ok());
+        }
+    }
+}
