@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {INode} from "./interfaces/INode.sol";
+import {IQoS} from "./interfaces/IQoS.sol";
+import {ITask} from "./interfaces/ITask.sol";
+import {Choice} from "./libraries/Choice.sol";
+import {NodePool} from "./libraries/NodePool.sol";
+import {NodeSet} from "./libraries/NodeSet.sol";
+import {VramTier} from "./libraries/VramTier.sol";
+import {ClassId, NodeId} from "./types/Ids.sol";
+import {NodeSlot, NodeSlots} from "./types/NodeSlot.sol";
+import {NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
+
+/// @title The node registry.
+/// @dev Balance = stakes of all nodes that are not gone (and forced ether).
+contract Node is INode {
+    using NodePool for NodePool.Pool;
+    using NodeSet for NodeSet.Set;
+
+    /// @dev Operator and stake share a slot: 160 + 96 bits.
+    struct Owner {
+        address operator;
+        uint96 stake;
+    }
+
+    /// Longest GPU name, in bytes.
+    uint256 public constant GPU_NAME_LIMIT = 64;
+
+    address private immutable TASK;
+    address private immutable QUEUE;
+    uint8 private immutable NEWCOMER_WEIGHT;
+
+    /// @inheritdoc INode
+    uint96 public immutable minStake;
+    /// @inheritdoc INode
+    uint40 public immutable unbondingSeconds;
+
+    NodePool.Pool private _pool;
+    mapping(NodeId => Owner) private _owners;
+    mapping(NodeId => address) private _keys;
+    mapping(address key => NodeId) private _ids;
+    mapping(bytes32 classHash => mapping(uint256 tier => ClassId)) private _classes;
+    mapping(ClassId => bytes32) private _classHashes;
+    uint32 private _lastNode;
+    uint32 private _lastClass;
+    uint32 private _total;
+
+    modifier only(address required) {
+        if (msg.sender != required) revert NotAllowed(msg.sender, required);
+        _;
+    }
+
+    modifier onlyOperator(NodeId node) {
+        if (msg.sender != _owners[node].operator) revert NotOperator(node, msg.sender);
+        _;
+    }
+
+    /// @param w The wiring; `w.node` must be this contract.
+    /// @param minStake_ Wei a node must bring.
+    /// @param unbondingSeconds_ Seconds a stake stays after `quit`.
+    constructor(Wiring memory w, uint96 minStake_, uint40 unbondingSeconds_) {
+        if (w.node != address(this)) revert WrongAddress(w.node, address(this));
+        TASK = w.task;
+        QUEUE = w.queue;
+        NEWCOMER_WEIGHT = IQoS(w.qos).newcomerWeight();
+        minStake = minStake_;
+        unbondingSeconds = unbondingSeconds_;
+    }
+
+    /// @inheritdoc INode
+    function join(address key, bytes32 classHash, uint16 vramGb, string calldata gpu)
+        external
+        payable
+        returns (NodeId node)
+    {
+        if (msg.value != minStake) revert WrongStake(msg.value, minStake);
+        if (key == address(0)) revert ZeroKey();
+        if (classHash == 0) revert ZeroClass();
+        if (bytes(gpu).length > GPU_NAME_LIMIT) revert GpuNameTooLong(bytes(gpu).length, GPU_NAME_LIMIT);
+        if (NodeId.unwrap(_ids[key]) != 0) revert KeyInUse(key, _ids[key]);
+
+        node = NodeId.wrap(++_lastNode);
+        uint8 tier = VramTier.tierOf(vramGb);
+        ClassId class = _class(classHash, tier);
+        _ids[key] = node;
+        _keys[node] = key;
+        _owners[node] = Owner(msg.sender, minStake);
+        ++_total;
+        _pool.raise(NodePool.ACTIVE);
+        emit NodeJoined(node, msg.sender, key, class, classHash, vramGb, minStake, gpu);
+        _enter(node, NodeSlots.fresh(class, tier, NEWCOMER_WEIGHT, msg.sender));
+        ITask(TASK).enroll(node, key);
+    }
+
+    /// @inheritdoc INode
+    function pause(NodeId node) external onlyOperator(node) {
+        _leave(node, Intent.Pause);
+    }
+
+    /// @inheritdoc INode
+    function quit(NodeId node) external onlyOperator(node) {
+        NodeSlot slot = _pool.slots[node];
+        if (slot.status() == Status.Paused || slot.status() == Status.Suspended) _settle(node, slot, Intent.Quit);
+        else _leave(node, Intent.Quit);
+    }
+
+    /// @inheritdoc INode
+    function resume(NodeId node) external onlyOperator(node) {
+        NodeSlot slot = _pool.slots[node];
+        Status status = slot.status();
+        if (slot.intent() != Intent.None) {
+            _pool.slots[node] = slot.withIntent(Intent.None);
+            emit IntentChanged(node, Intent.None);
+            return;
+        }
+        if (status != Status.Paused && status != Status.Suspended) revert WrongStatus(node, status);
+        _pool.raise(NodePool.ACTIVE);
+        _enter(node, slot.withStatus(Status.Free));
+    }
+
+    /// @inheritdoc INode
+    function withdraw(NodeId node) external onlyOperator(node) {
+        NodeSlot slot = _pool.slots[node];
+        if (slot.status() != Status.Unbonding) revert WrongStatus(node, slot.status());
+        uint256 until = uint256(slot.since()) + unbondingSeconds;
+        if (block.timestamp < until) revert StillUnbonding(node, until);
+
+        uint96 amount = _owners[node].stake;
+        _owners[node].stake = 0;
+        --_total;
+        _store(node, slot.withStatus(Status.Gone));
+        emit StakeWithdrawn(node, msg.sender, amount);
+        (bool sent,) = msg.sender.call{value: amount}("");
+        if (!sent) revert TransferFailed(msg.sender, amount);
+    }
+
+    /// @inheritdoc INode
+    function choose(bytes32 entropy, Need calldata need)
+        external
+        only(TASK)
+        returns (bool ok, NodeId[3] memory nodes, ClassId class)
+    {
+        (ok, nodes, class) = Choice.three(_pool, entropy, need);
+        if (!ok) return (ok, nodes, class);
+        for (uint256 i; i < 3; ++i) {
+            NodeSlot slot = _pool.remove(nodes[i]);
+            _store(nodes[i], slot.withStatus(Status.Busy));
+            _pool.raise(NodePool.BUSY);
+        }
+    }
+
+    /// @inheritdoc INode
+    function release(NodeId[3] calldata nodes, uint8[3] calldata weights, Fate[3] calldata fates)
+        external
+        only(TASK)
+        returns (address[3] memory operators)
+    {
+        for (uint256 i; i < 3; ++i) {
+            NodeId node = nodes[i];
+            operators[i] = _owners[node].operator;
+            _pool.lower(NodePool.BUSY);
+            _free(node, _pool.slots[node].withWeight(weights[i]), fates[i]);
+        }
+    }
+
+    /// @inheritdoc INode
+    function openRound() external only(QUEUE) {
+        _pool.openRound();
+    }
+
+    /// @inheritdoc INode
+    function closeRound(uint256 limit) external only(QUEUE) {
+        _pool.closeRound();
+        _absorb(limit);
+    }
+
+    /// @inheritdoc INode
+    function absorb(uint256 limit) external returns (uint256) {
+        return _pool.closed() ? 0 : _absorb(limit);
+    }
+
+    /// @inheritdoc INode
+    function nodeOf(NodeId node) external view returns (NodeView memory) {
+        NodeSlot slot = _pool.slots[node];
+        Owner memory owner = _owners[node];
+        return NodeView({
+            key: _keys[node],
+            operator: owner.operator,
+            stake: owner.stake,
+            status: slot.status(),
+            intent: slot.intent(),
+            class: slot.class(),
+            tier: slot.tier(),
+            weight: slot.weight(),
+            since: slot.since(),
+            inSets: slot.inSets()
+        });
+    }
+
+    /// @inheritdoc INode
+    function idOf(address key) external view returns (NodeId) {
+        return _ids[key];
+    }
+
+    /// @inheritdoc INode
+    function operatorOf(NodeId node) external view returns (address) {
+        return _owners[node].operator;
+    }
+
+    /// @inheritdoc INode
+    function lastNode() external view returns (NodeId) {
+        return NodeId.wrap(_lastNode);
+    }
+
+    /// @inheritdoc INode
+    function classOf(bytes32 classHash, uint8 tier) external view returns (ClassId) {
+        return _classes[classHash][tier];
+    }
+
+    /// @inheritdoc INode
+    function classInfo(ClassId class) external view returns (bytes32 classHash, uint8 tier, uint32 free) {
+        return (_classHashes[class], _pool.tierOf(class), uint32(_pool.freeInClass(class)));
+    }
+
+    /// @inheritdoc INode
+    function freeInClass(ClassId class, uint256 position) external view returns (NodeId) {
+        return _pool.classSets[class].nodeAt(position);
+    }
+
+    /// @inheritdoc INode
+    function freeInTier(uint8 tier, uint256 position) external view returns (NodeId) {
+        return _pool.tierSets[tier].nodeAt(position);
+    }
+
+    /// @inheritdoc INode
+    function capacity() external view returns (Capacity memory) {
+        return _pool.capacity();
+    }
+
+    /// @inheritdoc INode
+    function counts() external view returns (Counts memory) {
+        return Counts({
+            total: _total,
+            active: _pool.counter(NodePool.ACTIVE),
+            free: _pool.counter(NodePool.FREE),
+            busy: _pool.counter(NodePool.BUSY)
+        });
+    }
+
+    /// @inheritdoc INode
+    function setsClosed() external view returns (bool) {
+        return _pool.closed();
+    }
+
+    /// @inheritdoc INode
+    function deferred() external view returns (uint256) {
+        return _pool.postponed();
+    }
+
+    /// @dev The class of (`classHash`, `tier`), opened when new.
+    function _class(bytes32 classHash, uint8 tier) private returns (ClassId class) {
+        class = _classes[classHash][tier];
+        if (ClassId.unwrap(class) != 0) return class;
+        class = ClassId.wrap(++_lastClass);
+        _classes[classHash][tier] = class;
+        _classHashes[class] = classHash;
+        _pool.openClass(class, tier);
+        emit ClassOpened(class, classHash, tier);
+    }
+
+    function _store(NodeId node, NodeSlot slot) private {
+        _pool.slots[node] = slot;
+        emit StatusChanged(node, slot.status());
+    }
+
+    /// @dev A free node goes into the sets, or onto the list of those who wait for them to open.
+    function _enter(NodeId node, NodeSlot slot) private {
+        _store(node, _pool.closed() ? _pool.postpone(node, slot) : _pool.insert(node, slot));
+    }
+
+    /// @dev An active node stops: at once when it is free and the sets are open or do not hold it, else later.
+    function _leave(NodeId node, Intent intent) private {
+        NodeSlot slot = _pool.slots[node];
+        Status status = slot.status();
+        if (status != Status.Free && status != Status.Busy) revert WrongStatus(node, status);
+        if (status == Status.Free && !slot.inSets()) return _settle(node, slot, intent);
+        if (status == Status.Free && !_pool.closed()) return _settle(node, _pool.remove(node), intent);
+        slot = slot.withIntent(intent);
+        _pool.slots[node] = status == Status.Free ? _pool.postpone(node, slot) : slot;
+        emit IntentChanged(node, intent);
+    }
+
+    /// @dev Carries out an intent of a node that is neither seated nor in the sets.
+    function _settle(NodeId node, NodeSlot slot, Intent intent) private {
+        if (slot.status() == Status.Free) _pool.lower(NodePool.ACTIVE);
+        slot = slot.withIntent(Intent.None);
+        if (intent == Intent.Pause) return _store(node, slot.withStatus(Status.Paused));
+        _store(node, slot.withStatus(Status.Unbonding).withSince(block.timestamp));
+    }
+
+    /// @dev A seat has ended. A frozen node keeps nothing pending; a suspended one may still have quit.
+    function _free(NodeId node, NodeSlot slot, Fate fate) private {
+        slot = slot.withStatus(Status.Free);
+        if (fate == Fate.Freeze) {
+            _pool.lower(NodePool.ACTIVE);
+            return _store(node, slot.withStatus(Status.Frozen).withIntent(Intent.None).withSince(block.timestamp));
+        }
+        Intent intent = slot.intent();
+        if (intent == Intent.Quit || (intent == Intent.Pause && fate == Fate.Free)) return _settle(node, slot, intent);
+        if (fate == Fate.Free) return _enter(node, slot);
+        _pool.lower(NodePool.ACTIVE);
+        _store(node, slot.withStatus(Status.Suspended).withIntent(Intent.None));
+    }
+
+    /// @dev Applies deferred changes, first come first served.
+    function _absorb(uint256 limit) private returns (uint256 done) {
+        for (; done < limit && _pool.postponed() != 0; ++done) {
+            NodeId node = _pool.takePostponed();
+            NodeSlot slot = _pool.slots[node].withDeferred(false);
+            _pool.slots[node] = slot;
+            if (slot.status() != Status.Free) continue;
+            Intent intent = slot.intent();
+            if (!slot.inSets()) _pool.slots[node] = _pool.insert(node, slot);
+            else if (intent != Intent.None) _settle(node, _pool.remove(node), intent);
+        }
+    }
+}
