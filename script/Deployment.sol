@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Create3Factory} from "../contracts/Create3Factory.sol";
+import {ITask} from "../contracts/interfaces/ITask.sol";
+import {ValueRate} from "../contracts/types/ValueRate.sol";
+import {Wiring} from "../contracts/types/Wiring.sol";
+import {Vm} from "forge-std/Vm.sol";
+
+/// @notice What a deployment can choose.
+struct Params {
+    uint96 minStake;
+    uint40 unbondingSeconds;
+    uint96 maxFee;
+    ValueRate minValue;
+    ITask.Terms terms;
+    ITask.Kind[] kinds;
+}
+
+/// @notice One deployment of the five contracts: the script and the tests run this same code.
+/// @dev The creation code comes from the artifacts, so that a test file does not compile the five contracts again.
+library Deployment {
+    Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+    bytes32 internal constant NODE = keccak256("xenon.node");
+    bytes32 internal constant TASK = keccak256("xenon.task");
+    bytes32 internal constant QUEUE = keccak256("xenon.queue");
+    bytes32 internal constant QOS = keccak256("xenon.qos");
+    bytes32 internal constant STATS = keccak256("xenon.stats");
+
+    /// @return p The published design's figures: stake 400, a fee of at most a quarter of it, the two kinds.
+    function defaults() internal pure returns (Params memory p) {
+        p.minStake = 400 ether;
+        p.unbondingSeconds = 7 days;
+        p.maxFee = 100 ether;
+        p.minValue = ValueRate.wrap(uint256(1 gwei) << 64);
+        p.terms = ITask.Terms({
+            commitGrace: 120, commitFactor: 4, revealWindow: 120, deliverWindow: 300, crankBps: 100, errorBps: 300
+        });
+        p.kinds = new ITask.Kind[](2);
+        p.kinds[0] =
+            ITask.Kind({exact: true, sameClass: true, maxDistance: 0, overheadMs: 5000, msPerUnit: 50, maxSize: 4096});
+        p.kinds[1] = ITask.Kind({
+            exact: false, sameClass: false, maxDistance: 5, overheadMs: 30_000, msPerUnit: 20_000, maxSize: 4
+        });
+    }
+
+    /// @return The addresses at which `deployer` deploys, on any chain.
+    function wiring(Create3Factory factory, address deployer, address owner, address treasury)
+        internal
+        view
+        returns (Wiring memory)
+    {
+        return Wiring({
+            node: factory.addressOf(deployer, NODE),
+            task: factory.addressOf(deployer, TASK),
+            queue: factory.addressOf(deployer, QUEUE),
+            qos: factory.addressOf(deployer, QOS),
+            stats: factory.addressOf(deployer, STATS),
+            owner: owner,
+            treasury: treasury
+        });
+    }
+
+    /// @notice Deploys what is not there yet; the caller of the factory must be the `deployer` of `w`.
+    function deploy(Create3Factory factory, Wiring memory w, Params memory p) internal {
+        _deploy(factory, QOS, w.qos, "QoS.sol:QoS", abi.encode(w));
+        _deploy(factory, STATS, w.stats, "NetworkStats.sol:NetworkStats", abi.encode(w));
+        _deploy(factory, QUEUE, w.queue, "TaskQueue.sol:TaskQueue", abi.encode(w));
+        _deploy(factory, NODE, w.node, "Node.sol:Node", abi.encode(w, p.minStake, p.unbondingSeconds));
+        _deploy(factory, TASK, w.task, "Task.sol:Task", abi.encode(w, p.maxFee, p.minValue, p.terms, p.kinds));
+    }
+
+    function _deploy(Create3Factory factory, bytes32 salt, address target, string memory artifact, bytes memory args)
+        private
+    {
+        if (target.code.length == 0) factory.deploy(salt, abi.encodePacked(VM.getCode(artifact), args));
+    }
+}
