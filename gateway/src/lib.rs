@@ -1,0 +1,3 @@
+//! Where applications meet a Xenon network: the content-addressed relay.
+
+pub mod relay;
