@@ -1,0 +1,67 @@
+# `make demo` and `make test` are each complete after a fresh clone; `make help` lists the rest.
+# ARGS are handed on, for example: make demo ARGS='--nodes 7 --prompt "What is 17 + 25?"'
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+# The targets share build folders.
+.NOTPARALLEL:
+.PHONY: setup demo test test-contracts test-rust test-shell lint lint-contracts lint-rust lint-house fmt snapshots bench clean help
+
+FORGE := .xenon/bin/forge
+CARGO := cargo
+ARGS ?=
+
+setup: ## bring the pinned tools (nothing to do when they are there)
+	@script/setup
+
+demo: setup ## run a whole network on this machine: chain, relay, keeper, nodes, tasks
+	@$(CARGO) run --locked --release --bin xenon -- demo $(ARGS)
+
+test: test-contracts test-rust test-shell ## run every test
+
+test-contracts: setup
+	$(FORGE) test
+
+# cargo test runs the doc tests too; nextest cannot.
+test-rust: setup
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  echo "test-rust: with cargo nextest" && \
+	  $(CARGO) nextest run --locked --workspace && \
+	  $(CARGO) test --locked --workspace --doc; \
+	else \
+	  echo "test-rust: with cargo test (cargo nextest is not installed)" && \
+	  $(CARGO) test --locked --workspace; \
+	fi
+
+test-shell: setup
+	tests/shell/run
+
+lint: lint-contracts lint-rust lint-house ## check formats and lints; a warning is an error
+
+lint-contracts: setup
+	$(FORGE) fmt --check
+	$(FORGE) lint
+
+lint-rust: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+lint-house: setup
+	script/lint
+
+fmt: setup ## format Solidity and Rust
+	$(FORGE) fmt
+	$(CARGO) fmt --all
+
+snapshots: setup ## accept the gas figures of the tests as the new snapshots/
+	FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true $(FORGE) test
+
+bench: setup ## run the benchmarks
+	$(CARGO) bench --locked --workspace $(ARGS)
+
+clean: ## remove what builds and set-up made
+	$(CARGO) clean
+	rm -rf out cache broadcast node_modules .xenon
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
