@@ -41,6 +41,7 @@ lint: lint-contracts lint-rust lint-house ## check formats and lints; a warning 
 lint-contracts: setup
 	$(FORGE) fmt --check
 	$(FORGE) lint
+	$(FORGE) build --sizes --skip test --skip script >out/sizes.txt || { cat out/sizes.txt; exit 1; }
 
 lint-rust: setup
 	$(CARGO) fmt --all --check
