@@ -26,11 +26,11 @@ test-contracts: setup
 test-rust: setup
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  echo "test-rust: with cargo nextest" && \
-	  $(CARGO) nextest run --locked --workspace && \
+	  $(CARGO) nextest run --locked --workspace --no-fail-fast && \
 	  $(CARGO) test --locked --workspace --doc; \
 	else \
 	  echo "test-rust: with cargo test (cargo nextest is not installed)" && \
-	  $(CARGO) test --locked --workspace; \
+	  $(CARGO) test --locked --workspace --no-fail-fast; \
 	fi
 
 test-shell: setup
