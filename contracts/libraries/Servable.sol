@@ -25,16 +25,16 @@ library Servable {
     /// @return mask The tiers `t` such that the tiers from `t` on have three free nodes.
     function anyMask(Left memory left) internal pure returns (uint256 mask) {
         uint256 sum;
-        for (uint256 t = VramTier.TIERS; t-- != 0;) {
-            sum += left.capacity.free[t];
+        for (uint256 t = VramTier.TIERS; t != 0;) {
+            sum += left.capacity.free[--t];
             if (sum >= 3) return (2 << t) - 1;
         }
     }
 
     /// @return mask The tiers `t` such that some class in the tiers from `t` on has three free nodes.
     function oneClassMask(Left memory left) internal pure returns (uint256 mask) {
-        for (uint256 t = VramTier.TIERS; t-- != 0;) {
-            if (left.capacity.triples[t] != 0) return (2 << t) - 1;
+        for (uint256 t = VramTier.TIERS; t != 0;) {
+            if (left.capacity.triples[--t] != 0) return (2 << t) - 1;
         }
     }
 
