@@ -290,6 +290,11 @@ contract Task is ITask {
     }
 
     /// @inheritdoc ITask
+    function network() external view returns (address node, address queue, address qos, address stats) {
+        return (address(NODE), address(QUEUE), address(QOS), address(STATS));
+    }
+
+    /// @inheritdoc ITask
     function commitmentOf(TaskId task, address key, bytes32 result, bytes32 salt) public pure returns (bytes32) {
         return keccak256(abi.encode(task, key, result, salt));
     }

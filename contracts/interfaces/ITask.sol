@@ -276,6 +276,12 @@ interface ITask {
     /// @return The most a task may carry, in wei.
     function maxFee() external view returns (uint96);
 
+    /// @return node The other contracts: whoever knows this one's address finds the whole network.
+    /// @return queue The order books and the dispatcher.
+    /// @return qos The quality-of-service scores.
+    /// @return stats The tallies.
+    function network() external view returns (address node, address queue, address qos, address stats);
+
     /// @return What a node with `key` must commit to for `result` and `salt`.
     function commitmentOf(TaskId task, address key, bytes32 result, bytes32 salt) external pure returns (bytes32);
 }
