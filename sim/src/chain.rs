@@ -1,0 +1,91 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use alloy::primitives::{Address, Bytes, U256};
+use xenon_protocol::chain::{Call, Chain, ChainError, EventLog, Head, LogFilter, Receipt};
+
+use crate::{Genesis, RevmAccount, world::World};
+
+/// A handle on a chain in memory. Clones see the same chain; [`RevmChain::fork`] makes another one.
+#[derive(Clone, Debug)]
+pub struct RevmChain {
+    world: Arc<Mutex<World>>,
+}
+
+impl RevmChain {
+    /// A chain that consists of its first block.
+    pub fn new(genesis: Genesis) -> Self {
+        Self::holding(World::new(genesis))
+    }
+
+    /// An independent chain with the same past: what happens on one is not seen on the other.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self::holding(self.world().clone())
+    }
+
+    /// An account that sends from `address`. No key is needed: nothing here is signed.
+    pub fn account(&self, address: Address) -> RevmAccount {
+        RevmAccount::new(self.clone(), address)
+    }
+
+    /// Adds an empty block `seconds` (at least one) after the newest.
+    pub fn mine(&self, seconds: u64) -> Head {
+        self.mine_with(seconds, &[]);
+        self.world().head()
+    }
+
+    /// Adds a block `seconds` (at least one) after the newest, with these transactions in this order.
+    ///
+    /// The outcomes come in the same order. A transaction that reverts is [`ChainError::Failed`] and pays for its gas;
+    /// one whose sender cannot pay is left out.
+    pub fn mine_with(&self, seconds: u64, transactions: &[(Address, Call)]) -> Vec<Result<Receipt, ChainError>> {
+        self.world().mine(seconds, transactions)
+    }
+
+    /// Refuses a call that would revert, otherwise mines a block with it alone.
+    pub(crate) fn send(&self, from: Address, call: Call) -> Result<Receipt, ChainError> {
+        let mut world = self.world();
+        world.rehearse(from, &call)?;
+        let seconds = world.block_interval();
+        world.mine(seconds, &[(from, call)]).remove(0)
+    }
+
+    fn holding(world: World) -> Self {
+        Self { world: Arc::new(Mutex::new(world)) }
+    }
+
+    /// A panic in another thread leaves whole blocks behind, so the lock's poison says nothing.
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Chain for RevmChain {
+    fn chain_id(&self) -> u64 {
+        self.world().chain_id()
+    }
+
+    async fn head(&self) -> Result<Head, ChainError> {
+        Ok(self.world().head())
+    }
+
+    async fn block(&self, number: u64) -> Result<Option<Head>, ChainError> {
+        Ok(self.world().block(number))
+    }
+
+    async fn logs(&self, filter: &LogFilter) -> Result<Vec<EventLog>, ChainError> {
+        Ok(self.world().logs(filter))
+    }
+
+    async fn call(&self, from: Address, call: &Call) -> Result<Bytes, ChainError> {
+        self.world().call(from, call)
+    }
+
+    async fn code(&self, address: Address) -> Result<Bytes, ChainError> {
+        Ok(self.world().code(address))
+    }
+
+    async fn balance(&self, address: Address) -> Result<U256, ChainError> {
+        Ok(self.world().balance(address))
+    }
+}

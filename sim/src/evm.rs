@@ -1,0 +1,94 @@
+//! One transaction in revm, and what its outcome means to a caller.
+
+use alloy::primitives::{Address, Bytes, TxKind, U256, keccak256};
+use revm::{
+    Context, ExecuteEvm, MainBuilder, MainContext,
+    context::{
+        BlockEnv, TxEnv,
+        result::{EVMError, ExecutionResult, InvalidTransaction, ResultAndState},
+    },
+    database::InMemoryDB,
+    primitives::hardfork::SpecId,
+};
+use xenon_protocol::chain::{Call, ChainError, Endpoint, Head, Revert};
+
+use crate::Genesis;
+
+/// The hard fork the contracts are compiled for.
+const HARDFORK: SpecId = SpecId::PRAGUE;
+
+type Infallible = std::convert::Infallible;
+
+/// Runs a call in a block on a copy-on-write view of the state; nothing is committed.
+pub(crate) fn transact(
+    db: &mut InMemoryDB,
+    genesis: &Genesis,
+    block: BlockEnv,
+    transaction: TxEnv,
+) -> Result<ResultAndState, ChainError> {
+    let sender = transaction.caller;
+    Context::mainnet()
+        .with_db(db)
+        .with_block(block)
+        .modify_cfg_chained(|cfg| {
+            cfg.set_spec_and_mainnet_gas_params(HARDFORK);
+            cfg.chain_id = genesis.chain_id;
+        })
+        .build_mainnet()
+        .transact(transaction)
+        .map_err(|error| refusal(sender, error))
+}
+
+/// The environment of a block, of which number, time and parent are known.
+pub(crate) fn block_env(genesis: &Genesis, block: &Head) -> BlockEnv {
+    BlockEnv {
+        number: U256::from(block.number),
+        timestamp: U256::from(block.timestamp),
+        gas_limit: genesis.gas_limit,
+        basefee: block.base_fee,
+        prevrandao: Some(keccak256(block.parent_hash)),
+        ..BlockEnv::default()
+    }
+}
+
+/// A transaction of an account that pays the base fee and nothing more.
+pub(crate) fn transaction(genesis: &Genesis, from: Address, call: &Call, nonce: u64, gas_price: u64) -> TxEnv {
+    TxEnv {
+        caller: from,
+        gas_limit: genesis.gas_limit,
+        gas_price: gas_price.into(),
+        kind: TxKind::Call(call.to),
+        value: call.value,
+        data: call.data.clone(),
+        nonce,
+        chain_id: Some(genesis.chain_id),
+        ..TxEnv::default()
+    }
+}
+
+/// What a call returned, or why it did not.
+pub(crate) fn output(to: Address, result: ExecutionResult) -> Result<Bytes, ChainError> {
+    match result {
+        ExecutionResult::Success { output, .. } => Ok(output.into_data()),
+        ExecutionResult::Revert { output, .. } => Err(ChainError::Reverted { to, revert: Revert::new(output) }),
+        ExecutionResult::Halt { reason, .. } => Err(rejected(format!("{reason:?}"))),
+    }
+}
+
+/// The name of a simulated chain in messages.
+pub(crate) fn endpoint() -> Endpoint {
+    Endpoint::local("the simulated chain")
+}
+
+fn refusal(account: Address, error: EVMError<Infallible>) -> ChainError {
+    match error {
+        EVMError::Transaction(reason @ InvalidTransaction::LackOfFundForMaxFee { .. }) => {
+            ChainError::InsufficientFunds { account, reason: reason.to_string() }
+        }
+        other => rejected(other.to_string()),
+    }
+}
+
+fn rejected(reason: String) -> ChainError {
+    ChainError::Rejected { endpoint: endpoint(), method: "the transaction", reason }
+}
