@@ -27,8 +27,8 @@ pub mod limits {
     pub const STOP_STRING_CHARACTERS: (usize, usize) = (1, 256);
     /// Seeds. The largest is the largest integer that every JSON implementation keeps exactly.
     pub const SEED: (u64, u64) = (0, (1 << 53) - 1);
-    /// Times, in seconds since 1970: the years 1970 to 9999.
-    pub const TIME: (u64, u64) = (0, 253_402_300_799);
+    /// Times, in seconds since 1970: the years 1970 to 2999.
+    pub const TIME: (u64, u64) = (0, 32_503_679_999);
 }
 
 /// A conversation to continue.
