@@ -1,0 +1,175 @@
+//! What `config.json` and `generation_config.json` say that generation needs.
+
+use std::{fs, path::Path};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use xenon_protocol::task::limits;
+
+use super::ModelFolder;
+use crate::error::ExecutorError;
+
+/// A model's own settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelConfig {
+    /// Tokens that the model can see, conversation and answer together.
+    pub context: usize,
+    /// Tokens that end an answer; may be empty.
+    pub end_tokens: Vec<u32>,
+    /// What tasks that leave a setting out get.
+    pub defaults: GenerationDefaults,
+}
+
+/// Sampling settings of `generation_config.json`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+pub struct GenerationDefaults {
+    /// Divides the logits.
+    pub temperature: Option<f64>,
+    /// Tokens to choose among; 0 means all.
+    pub top_k: Option<u32>,
+    /// Probability to choose within.
+    pub top_p: Option<f64>,
+    /// Penalty on tokens that occurred before.
+    pub repetition_penalty: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct ConfigFile {
+    #[serde(default)]
+    eos_token_id: Tokens,
+    max_position_embeddings: Option<usize>,
+    // The same number under the names that GPT-2, MPT and Bloom give it.
+    n_positions: Option<usize>,
+    max_seq_len: Option<usize>,
+    seq_length: Option<usize>,
+}
+
+impl ConfigFile {
+    fn context(&self) -> Option<usize> {
+        let named = self.max_position_embeddings.or(self.n_positions).or(self.max_seq_len).or(self.seq_length);
+        named.filter(|context| *context > 0)
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct GenerationConfigFile {
+    #[serde(default)]
+    eos_token_id: Tokens,
+    #[serde(flatten)]
+    defaults: GenerationDefaults,
+}
+
+/// One token, several, or none: all three forms are in use.
+#[derive(Default, Deserialize)]
+#[serde(untagged)]
+enum Tokens {
+    #[default]
+    None,
+    One(u32),
+    Several(Vec<u32>),
+}
+
+impl Tokens {
+    fn into_vec(self) -> Vec<u32> {
+        match self {
+            Self::None => Vec::new(),
+            Self::One(token) => vec![token],
+            Self::Several(tokens) => tokens,
+        }
+    }
+}
+
+impl ModelConfig {
+    /// Reads both files. The end tokens are those of `generation_config.json`, or else of `config.json`.
+    pub fn read(folder: &ModelFolder) -> Result<Self, ExecutorError> {
+        let path = folder.config();
+        let config: ConfigFile = read_json(&path)?;
+        let context = config.context();
+        let context = context.ok_or_else(|| ExecutorError::invalid(&path, "it has no max_position_embeddings"))?;
+        let generation = read_generation(folder)?;
+        let (own, general) = (generation.eos_token_id.into_vec(), config.eos_token_id.into_vec());
+        let end_tokens = if own.is_empty() { general } else { own };
+        Ok(Self { context, end_tokens, defaults: generation.defaults })
+    }
+}
+
+fn read_generation(folder: &ModelFolder) -> Result<GenerationConfigFile, ExecutorError> {
+    let Some(path) = folder.generation_config() else { return Ok(GenerationConfigFile::default()) };
+    let generation: GenerationConfigFile = read_json(&path)?;
+    generation.defaults.check(&path)?;
+    Ok(generation)
+}
+
+impl GenerationDefaults {
+    fn check(&self, path: &Path) -> Result<(), ExecutorError> {
+        let settings = [
+            ("temperature", self.temperature, limits::TEMPERATURE),
+            ("top_p", self.top_p, limits::TOP_P),
+            ("repetition_penalty", self.repetition_penalty, limits::REPETITION_PENALTY),
+        ];
+        for (name, value, (min, max)) in settings {
+            if value.is_some_and(|value| !(min..=max).contains(&value)) {
+                return Err(ExecutorError::invalid(path, &format!("{name} must be from {min} to {max}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ExecutorError> {
+    let text = fs::read(path).map_err(|error| ExecutorError::invalid(path, &error))?;
+    serde_json::from_slice(&text).map_err(|error| ExecutorError::invalid(path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(config: &str, generation: Option<&str>) -> Result<ModelConfig, ExecutorError> {
+        let root = tempfile::tempdir().unwrap();
+        for (file, text) in [("config.json", config), ("tokenizer.json", ""), ("model.onnx", "")] {
+            fs::write(root.path().join(file), text).unwrap();
+        }
+        if let Some(text) = generation {
+            fs::write(root.path().join("generation_config.json"), text).unwrap();
+        }
+        ModelConfig::read(&ModelFolder::open(root.path()).unwrap())
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_the_file_named() {
+        for (config, generation, named) in [
+            ("{", None, "config.json"),
+            ("{}", None, "max_position_embeddings"),
+            (r#"{"max_position_embeddings": 0}"#, None, "max_position_embeddings"),
+            (r#"{"n_positions": 8, "eos_token_id": "x"}"#, None, "config.json"),
+            (r#"{"n_positions": 8}"#, Some("[]"), "generation_config.json"),
+            (r#"{"n_positions": 8}"#, Some(r#"{"temperature": 0}"#), "temperature"),
+            (r#"{"n_positions": 8}"#, Some(r#"{"top_p": 2}"#), "top_p"),
+        ] {
+            let error = read(config, generation).unwrap_err();
+            assert_eq!(error.code(), "XE-025");
+            assert!(error.to_string().contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn end_tokens_come_in_three_forms_and_from_two_files() {
+        for (config, generation, tokens) in [
+            (r#"{"n_positions": 8, "n_ctx": 8}"#, None, vec![]),
+            (r#"{"n_positions": 8, "eos_token_id": null}"#, Some("{}"), vec![]),
+            (r#"{"n_positions": 8, "eos_token_id": 2}"#, Some("{}"), vec![2]),
+            (r#"{"n_positions": 8, "eos_token_id": 2}"#, Some(r#"{"eos_token_id": [3, 4]}"#), vec![3, 4]),
+        ] {
+            assert_eq!(read(config, generation).unwrap().end_tokens, tokens);
+        }
+    }
+
+    #[test]
+    fn defaults_are_read_and_the_rest_is_passed_over() {
+        let generation = r#"{"temperature": 0.7, "top_k": 20, "do_sample": true, "transformers_version": "4"}"#;
+        let config = read(r#"{"max_position_embeddings": 512, "vocab_size": 9}"#, Some(generation)).unwrap();
+        assert_eq!(config.context, 512);
+        let defaults = GenerationDefaults { temperature: Some(0.7), top_k: Some(20), ..Default::default() };
+        assert_eq!(config.defaults, defaults);
+    }
+}

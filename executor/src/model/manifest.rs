@@ -1,0 +1,111 @@
+//! The manifest of a model folder, `xenon.json`: which model it is, and the hash of every file that decides its
+//! answers. Two nodes with the same manifest run the same model, to the byte.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+};
+
+use alloy::hex;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use xenon_protocol::task::ModelId;
+
+use super::ModelFolder;
+use crate::error::ExecutorError;
+
+/// The manifest's file name.
+pub const MANIFEST: &str = "xenon.json";
+
+/// What `xenon.json` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The model's name with its revision, as tasks ask for it.
+    pub model: ModelId,
+    /// Every file that decides the model's answers, by its path below the folder.
+    pub files: BTreeMap<String, FileRecord>,
+}
+
+/// One file of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRecord {
+    /// Length in bytes.
+    pub size: u64,
+    /// SHA-256 in lower-case hexadecimal, as `sha256sum` prints it and hubs publish it.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// Reads a folder's manifest.
+    pub fn read(folder: &Path) -> Result<Self, ExecutorError> {
+        let path = folder.join(MANIFEST);
+        let text = fs::read(&path).map_err(|error| ExecutorError::invalid(&path, &error))?;
+        let manifest: Self = serde_json::from_slice(&text).map_err(|error| ExecutorError::invalid(&path, &error))?;
+        match manifest.model.revision() {
+            Some(_) => Ok(manifest),
+            None => Err(ExecutorError::invalid(&path, "the model has no revision; write org/name@revision")),
+        }
+    }
+
+    /// Makes the manifest of a folder from what is in it.
+    pub fn describe(folder: &ModelFolder, model: ModelId) -> Result<Self, ExecutorError> {
+        let files = folder.files().map(|name| Ok((name.to_owned(), FileRecord::of(&folder.path().join(name))?)));
+        Ok(Self { model, files: files.collect::<Result<_, ExecutorError>>()? })
+    }
+
+    /// Writes the manifest into a folder.
+    pub fn write(&self, folder: &Path) -> Result<(), ExecutorError> {
+        let path = folder.join(MANIFEST);
+        let text = serde_json::to_string_pretty(self).map_err(|error| ExecutorError::invalid(&path, &error))?;
+        fs::write(&path, text + "\n").map_err(|error| ExecutorError::invalid(&path, &error))
+    }
+
+    /// Checks that every file of the folder is listed and every listed file is unchanged. Reads all of them.
+    pub fn verify(&self, folder: &ModelFolder) -> Result<(), ExecutorError> {
+        if let Some(name) = folder.files().find(|name| !self.files.contains_key(*name)) {
+            let reason = format!("it is not listed in {MANIFEST}");
+            return Err(ExecutorError::FileChanged { path: folder.path().join(name), reason });
+        }
+        self.files.iter().try_for_each(|(name, record)| record.check(folder.path(), name))
+    }
+}
+
+impl FileRecord {
+    fn of(path: &Path) -> Result<Self, ExecutorError> {
+        hash(path).map_err(|error| ExecutorError::invalid(path, &error))
+    }
+
+    fn check(&self, folder: &Path, name: &str) -> Result<(), ExecutorError> {
+        let path = folder.join(name);
+        if !path.is_file() {
+            return Err(ExecutorError::FileMissing { folder: folder.to_owned(), file: name.to_owned() });
+        }
+        let found = Self::of(&path)?;
+        if found == *self {
+            return Ok(());
+        }
+        let reason =
+            format!("{} bytes, SHA-256 {}, not {} bytes, {}", found.size, found.sha256, self.size, self.sha256);
+        Err(ExecutorError::FileChanged { path, reason })
+    }
+}
+
+fn hash(path: &Path) -> io::Result<FileRecord> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut size = 0;
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            let sha256 = hex::encode(hasher.finalize());
+            return Ok(FileRecord { size, sha256 });
+        }
+        hasher.update(&buffer[..count]);
+        size += count as u64;
+    }
+}

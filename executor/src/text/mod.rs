@@ -1,0 +1,26 @@
+//! Language models: from a conversation to a reply.
+//!
+//! [`ChatTemplate`] renders the conversation, [`TextTokenizer`] turns text into tokens and back, [`TextSession`] runs the
+//! graph with its KV cache, [`Sampler`] chooses each token, [`StopFilter`] finds stop strings, [`generate`] is the loop,
+//! and [`TextModel`] puts them together.
+
+mod generate;
+mod graph;
+mod model;
+mod python;
+mod sampler;
+mod session;
+mod stop;
+mod template;
+mod tokenizer;
+
+pub use self::{
+    generate::{Generated, generate},
+    graph::{GraphRoles, Port},
+    model::TextModel,
+    sampler::{Sampler, SamplerSettings},
+    session::{KvCache, TextSession},
+    stop::StopFilter,
+    template::ChatTemplate,
+    tokenizer::{TextStream, TextTokenizer},
+};

@@ -1,0 +1,75 @@
+//! A process holds one runtime, and devices are what they say or an error.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+
+use xenon_executor::{Device, ExecutionClass, Provider, runtime};
+
+#[test]
+fn a_second_library_is_refused_and_the_first_is_found_again() {
+    let first = runtime::load(None).unwrap();
+    assert_eq!(runtime::load(Some(first.library())).unwrap().library(), first.library());
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("libonnxruntime.so");
+    fs::write(&other, "").unwrap();
+    assert_eq!(runtime::load(Some(&other)).unwrap_err().code(), "XE-004");
+}
+
+#[test]
+fn a_link_to_the_loaded_library_is_the_same_library() {
+    let first = runtime::load(None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("link.so");
+    std::os::unix::fs::symlink(first.library(), &link).unwrap();
+    runtime::load(Some(&link)).unwrap();
+}
+
+#[test]
+fn the_cpu_works() {
+    let runtime = runtime::load(None).unwrap();
+    assert_eq!(Device::Cpu.provider(runtime).unwrap(), Provider::Cpu);
+}
+
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn a_gpu_that_the_build_cannot_use_is_an_error() {
+    let runtime = runtime::load(None).unwrap();
+    let error = Device::Cuda(0).provider(runtime).unwrap_err();
+    assert_eq!(error.code(), "XE-010");
+    assert!(error.to_string().contains("--features cuda"));
+}
+
+#[test]
+#[cfg(feature = "cuda")]
+fn a_gpu_is_proven_or_refused_never_replaced() {
+    let runtime = runtime::load(None).unwrap();
+    match Device::Cuda(0).provider(runtime) {
+        Ok(provider) => assert_eq!(provider, Provider::Cuda(0)),
+        Err(error) => assert!(["XE-011", "XE-012"].contains(&error.code()), "{error}"),
+    }
+}
+
+#[test]
+#[cfg(not(feature = "coreml"))]
+fn core_ml_that_the_build_cannot_use_is_an_error() {
+    let runtime = runtime::load(None).unwrap();
+    assert_eq!(Device::CoreMl.provider(runtime).unwrap_err().code(), "XE-010");
+}
+
+#[test]
+#[cfg(not(any(feature = "cuda", feature = "coreml")))]
+fn auto_falls_to_the_cpu_when_there_is_nothing_else() {
+    let runtime = runtime::load(None).unwrap();
+    assert_eq!(Device::Auto.provider(runtime).unwrap(), Provider::Cpu);
+}
+
+#[test]
+fn the_class_of_a_machine_is_stable_and_complete() {
+    let runtime = runtime::load(None).unwrap();
+    let class = ExecutionClass::detect(runtime, Provider::Cpu);
+    assert_eq!(class, ExecutionClass::detect(runtime, Provider::Cpu));
+    assert!(class.ingredients().iter().all(|(name, value)| *name == "cpu_features" || !value.is_empty()));
+    let runtime_line = class.to_string().lines().find(|line| line.starts_with("runtime=")).unwrap().to_owned();
+    assert!(runtime_line.contains("git-commit-id"), "{runtime_line}");
+    assert_ne!(class.fingerprint(), ExecutionClass::detect(runtime, Provider::Cuda(0)).fingerprint());
+}
