@@ -15,6 +15,7 @@ use xenon_protocol::{
     commitment::{Salt, commitment},
     contracts::{Create3Factory, Task, TaskQueue},
     deployment::{DeployParams, Deployment, create3_address, deploy, factory_address},
+    error_code::ERROR_PREFIX,
     value::ValueRate,
 };
 use xenon_sim::{Genesis, RevmChain};
@@ -73,6 +74,11 @@ proptest! {
         let call = Create3Factory::addressOfCall { deployer: deployer.into(), salt: salt.into() };
         prop_assert_eq!(create3_address(deployer.into(), salt.into()), ask(factory_address(), &call));
     }
+}
+
+#[test]
+fn error_results_have_the_prefix_of_the_contract() {
+    assert_eq!(ask(WORLD.network.task, &Task::ERROR_PREFIXCall {}), ERROR_PREFIX);
 }
 
 #[test]
