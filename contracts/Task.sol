@@ -7,6 +7,7 @@ import {IQoS} from "./interfaces/IQoS.sol";
 import {ITask} from "./interfaces/ITask.sol";
 import {ITaskQueue} from "./interfaces/ITaskQueue.sol";
 import {Bits} from "./libraries/Bits.sol";
+import {Duration} from "./libraries/Duration.sol";
 import {FeeShare} from "./libraries/FeeShare.sol";
 import {Hamming} from "./libraries/Hamming.sol";
 import {Verdict, Vote} from "./libraries/Verdict.sol";
@@ -121,7 +122,7 @@ contract Task is ITask {
         if (taskHash == 0) revert HashZero();
         if (maxWait == 0 || maxWait > MAX_WAIT) revert WaitOutOfBounds(maxWait, MAX_WAIT);
         uint8 tier = _tierFor(minVram, requiredClass);
-        ValueRate value = ValueRates.rate(fee, _durationMs(spec, size));
+        ValueRate value = ValueRates.rate(fee, Duration.estimateMs(spec, size));
         if (ValueRate.unwrap(value) < ValueRate.unwrap(minValue)) revert ValueTooLow(value, minValue);
 
         task = TaskId.wrap(++_lastTask);
@@ -158,7 +159,7 @@ contract Task is ITask {
             Seat storage seat_ = _seats[nodes[i]];
             (seat_.task, seat_.index) = (TaskId.unwrap(task), i);
         }
-        uint256 deadline = block.timestamp + _commitSeconds(spec, s.size());
+        uint256 deadline = block.timestamp + Duration.commitSeconds(_terms, spec, s.size());
         _tasks[task] = s.withClass(class).withState(State.Committing).withDeadline(deadline);
         uint96 reward = _payCrank(task, keeper);
         emit TaskSeated(task, nodes, class, uint40(deadline), keeper, reward);
@@ -261,7 +262,7 @@ contract Task is ITask {
         TaskSlot s = _inState(task, State.Queued);
         uint96 fee = _escrows[task].amount;
         return Order({
-            level: ValueRates.rate(fee, _durationMs(_kinds[s.kind()], s.size())).level(),
+            level: ValueRates.rate(fee, Duration.estimateMs(_kinds[s.kind()], s.size())).level(),
             kind: s.kind(),
             tier: s.tier(),
             class: s.class(),
@@ -329,14 +330,6 @@ contract Task is ITask {
         (bytes32 classHash, uint8 classTier,) = NODE.classInfo(required);
         if (classHash == 0 || classTier < tier) revert ClassUnsuitable(required, minVram);
         return classTier;
-    }
-
-    function _durationMs(Kind memory spec, uint32 size) private pure returns (uint256) {
-        return uint256(spec.overheadMs) + uint256(spec.msPerUnit) * size;
-    }
-
-    function _commitSeconds(Kind memory spec, uint32 size) private view returns (uint256) {
-        return _terms.commitGrace + _durationMs(spec, size) * _terms.commitFactor / 1000;
     }
 
     /// @dev Ends a task that never got its nodes: the whole fee goes back.
@@ -492,7 +485,8 @@ contract Task is ITask {
 
     function _addKind(Kind memory spec) private returns (uint8 kind) {
         bool ok = spec.maxSize != 0 && spec.msPerUnit != 0 && spec.maxDistance <= 32
-            && (spec.exact || spec.maxSize <= Hamming.MAX_IMAGES);
+            && (spec.exact || spec.maxSize <= Hamming.MAX_IMAGES)
+            && Duration.estimateMs(spec, spec.maxSize) <= Duration.MAX_MS;
         if (!ok) revert KindOutOfBounds(spec);
         if (_kindCount == KIND_LIMIT) revert TooManyKinds(KIND_LIMIT);
         kind = _kindCount++;

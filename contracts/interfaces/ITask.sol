@@ -38,7 +38,7 @@ interface ITask {
     /// @param maxDistance Bits in which two perceptual hashes of one image may differ.
     /// @param overheadMs Estimated milliseconds before the first unit.
     /// @param msPerUnit Estimated milliseconds a unit (token or image).
-    /// @param maxSize The most units a task may ask for.
+    /// @param maxSize The most units a task may ask for; their estimate may not exceed one day.
     struct Kind {
         bool exact;
         bool sameClass;
