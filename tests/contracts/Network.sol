@@ -2,20 +2,18 @@
 pragma solidity 0.8.37;
 
 import {Create3Factory} from "../../contracts/Create3Factory.sol";
-import {NetworkStats} from "../../contracts/NetworkStats.sol";
-import {Node} from "../../contracts/Node.sol";
-import {QoS} from "../../contracts/QoS.sol";
-import {Task} from "../../contracts/Task.sol";
-import {TaskQueue} from "../../contracts/TaskQueue.sol";
+import {INetworkStats} from "../../contracts/interfaces/INetworkStats.sol";
 import {INode} from "../../contracts/interfaces/INode.sol";
+import {IQoS} from "../../contracts/interfaces/IQoS.sol";
 import {ITask} from "../../contracts/interfaces/ITask.sol";
+import {ITaskQueue} from "../../contracts/interfaces/ITaskQueue.sol";
 import {ClassId, NodeId, TaskId} from "../../contracts/types/Ids.sol";
 import {Wiring} from "../../contracts/types/Wiring.sol";
 import {Deployment, Params} from "../../script/Deployment.sol";
-import {Test} from "./Test.sol";
+import {TypedAssertions} from "./TypedAssertions.sol";
 
 /// @notice A deployed network, and the moves of its parties.
-abstract contract Network is Test {
+abstract contract Network is TypedAssertions {
     uint8 internal constant GPT = 0;
     uint8 internal constant SD = 1;
     bytes32 internal constant CLASS = keccak256("a class");
@@ -23,17 +21,18 @@ abstract contract Network is Test {
     bytes32 internal constant ANSWER = keccak256("42");
     bytes32 internal constant WRONG = keccak256("43");
     uint96 internal constant FEE = 10 ether;
+    ClassId internal constant ANY = ClassId.wrap(0);
 
     address internal owner = makeAddr("owner");
     address internal treasury = makeAddr("treasury");
     address internal creator = makeAddr("creator");
     address internal keeper = makeAddr("keeper");
 
-    Node internal node;
-    Task internal task;
-    TaskQueue internal queue;
-    QoS internal qos;
-    NetworkStats internal stats;
+    INode internal node;
+    ITask internal task;
+    ITaskQueue internal queue;
+    IQoS internal qos;
+    INetworkStats internal stats;
 
     function setUp() public virtual {
         vm.roll(1000);
@@ -41,8 +40,8 @@ abstract contract Network is Test {
         Create3Factory factory = new Create3Factory();
         Wiring memory w = Deployment.wiring(factory, address(this), owner, treasury);
         Deployment.deploy(factory, w, _params());
-        (node, task, queue) = (Node(w.node), Task(w.task), TaskQueue(w.queue));
-        (qos, stats) = (QoS(w.qos), NetworkStats(w.stats));
+        (node, task, queue) = (INode(w.node), ITask(w.task), ITaskQueue(w.queue));
+        (qos, stats) = (IQoS(w.qos), INetworkStats(w.stats));
         vm.deal(creator, 1000 ether);
     }
 
@@ -79,7 +78,13 @@ abstract contract Network is Test {
 
     function _create(uint8 kind, uint96 fee, uint32 size) internal returns (TaskId) {
         vm.prank(creator);
-        return task.create{value: fee}(kind, TASK_HASH, size, 0, ClassId.wrap(0), 1 hours);
+        return task.create{value: fee}(kind, TASK_HASH, size, 0, ANY, 1 hours);
+    }
+
+    /// @dev A GPT task of 100 tokens for nodes of `class`.
+    function _createFor(ClassId class, uint96 fee) internal returns (TaskId) {
+        vm.prank(creator);
+        return task.create{value: fee}(GPT, TASK_HASH, 100, 0, class, 1 hours);
     }
 
     function _nextBlock() internal {
@@ -102,6 +107,39 @@ abstract contract Network is Test {
     function _seated() internal returns (TaskId t) {
         t = _create(GPT, FEE, 100);
         assertEq(_dispatch(1), 1, "the task got its nodes");
+    }
+
+    /// @dev Draws one task and moves on a block: until it is seated, the node sets are closed.
+    function _closeSets() internal returns (TaskId t) {
+        t = _create(GPT, FEE, 100);
+        queue.dispatch(1);
+        _nextBlock();
+    }
+
+    /// @dev Three of the nodes serve a task and the first of them stands alone with its result.
+    function _frozen() internal returns (NodeId id) {
+        TaskId t = _seated();
+        id = _nodeAt(t, 0);
+        _vote(t, [WRONG, ANSWER, ANSWER]);
+    }
+
+    /// @dev `id`, one of exactly three free nodes, misses three tasks in a row.
+    function _suspend(NodeId id) internal {
+        for (uint256 i; i < 3; ++i) {
+            _serveWithout(_seated(), id);
+        }
+    }
+
+    /// @dev Everybody seated but `id` commits and reveals.
+    function _serveWithout(TaskId t, NodeId id) internal {
+        for (uint256 seat; seat < 3; ++seat) {
+            if (_nodeAt(t, seat) != id) _commit(t, seat, ANSWER);
+        }
+        _pastDeadline(t);
+        task.advance(t);
+        for (uint256 seat; seat < 3; ++seat) {
+            if (_nodeAt(t, seat) != id) _reveal(t, seat, ANSWER);
+        }
     }
 
     function _nodeAt(TaskId t, uint256 seat) internal view returns (NodeId) {
@@ -154,6 +192,13 @@ abstract contract Network is Test {
     function _pastDeadline(TaskId t) internal {
         vm.warp(uint256(task.taskOf(t).deadline) + 1);
         vm.roll(block.number + 1);
+    }
+
+    /// @dev One of the six orders of three seats.
+    function _permutation(uint256 which) internal pure returns (uint256[3] memory) {
+        uint256 first = which % 3;
+        bool swap = which / 3 % 2 == 1;
+        return [first, (first + (swap ? 2 : 1)) % 3, (first + (swap ? 1 : 2)) % 3];
     }
 
     function _error(uint8 code) internal view returns (bytes32) {
