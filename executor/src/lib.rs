@@ -7,6 +7,7 @@
 //! Every step is determined by the task, the model's files and the [`ExecutionClass`] of the machine: no clock, no
 //! randomness but the task's own seed, no order that depends on timing.
 
+pub mod agent;
 mod class;
 mod cpu;
 mod device;

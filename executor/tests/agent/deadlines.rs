@@ -1,0 +1,72 @@
+//! An answer that comes too late is kept to oneself.
+
+use std::sync::mpsc;
+
+use xenon_executor::{TaskOutput, agent::TaskRunner};
+use xenon_protocol::{
+    chain::Chain,
+    contracts::{Ending, State, Status, Task},
+    error_code::ErrorCode,
+    task::TaskSpec,
+};
+
+use crate::{
+    echo::{Echo, echo, question},
+    world::{ROUNDS, World, key},
+};
+
+/// Gives the right answer when it is let.
+struct Gated(mpsc::Receiver<()>);
+
+impl TaskRunner for Gated {
+    fn run(&mut self, task: &TaskSpec) -> Result<TaskOutput, ErrorCode> {
+        self.0.recv().map_err(|_| ErrorCode::ExecutionFailed)?;
+        Ok(echo(task))
+    }
+}
+
+#[tokio::test]
+async fn an_answer_after_the_deadline_is_not_committed_to() {
+    let world = World::with_nodes(3).await;
+    let task = world.submit(&question("Take your time")).await;
+    let (gate, closed) = mpsc::channel();
+    let mut slow = [world.agent(0, Gated(closed)).await];
+    let mut others = [world.agent(1, Echo::default()).await, world.agent(2, Echo::default()).await];
+    world.round(&mut slow).await;
+    world.work_until_committed(&mut others, 1).await;
+    world.work_until_committed(&mut others, 2).await;
+
+    let purse = world.chain.balance(key(0)).await.unwrap();
+    world.chain.mine(3_600);
+    gate.send(()).unwrap();
+    for _ in 0..ROUNDS / 100 {
+        world.round(&mut slow).await;
+    }
+    assert_eq!(world.commitments(0).await.len(), 0);
+    assert_eq!(world.chain.balance(key(0)).await.unwrap(), purse, "no transaction was sent");
+
+    world.run_out(task).await;
+    world.work_until(&mut others, task, State::Ended).await;
+    assert_eq!(world.settlement().await.0, Ending::Agreed);
+    world.round(&mut slow).await;
+    assert_eq!(world.status(0).await, Status::Free);
+}
+
+#[tokio::test]
+async fn a_reveal_after_the_deadline_is_not_sent() {
+    let world = World::with_nodes(3).await;
+    let task = world.submit(&question("Wake up")).await;
+    let mut agents = world.honest_agents().await;
+    for index in 0..3 {
+        world.work_until_committed(&mut agents[index..=index], index).await;
+    }
+    let reveals = world.events::<Task::Revealed>().await.len();
+    let purse = world.chain.balance(key(0)).await.unwrap();
+    world.chain.mine(3_600);
+    for _ in 0..5 {
+        world.round(&mut agents).await;
+    }
+    assert_eq!(world.events::<Task::Revealed>().await.len(), reveals);
+    assert_eq!(world.chain.balance(key(0)).await.unwrap(), purse, "no transaction was sent");
+    assert_eq!(world.state(task).await, State::Revealing);
+}

@@ -1,0 +1,159 @@
+//! A chain as an agent reaches it: through a line that can be cut, can kill the agent, and can lead to another fork.
+
+use std::{
+    future::{Future, pending},
+    sync::{Arc, Mutex},
+};
+
+use alloy::primitives::{Address, Bytes, U256};
+use tokio::sync::Notify;
+use xenon_protocol::chain::{Account, Call, Chain, ChainError, Endpoint, EventLog, Head, LogFilter, Receipt};
+use xenon_sim::RevmChain;
+
+/// A line to a chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    state: Arc<Mutex<State>>,
+    died: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct State {
+    chain: RevmChain,
+    is_down: bool,
+    fuse: Option<Fuse>,
+}
+
+/// When the agent dies.
+#[derive(Clone, Copy, Debug)]
+struct Fuse {
+    left: usize,
+    moment: Moment,
+}
+
+/// When in an operation the agent dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Before the chain hears of it.
+    Before,
+    /// When the chain has done it, and the agent has not heard.
+    After,
+}
+
+impl Link {
+    pub(crate) fn to(chain: &RevmChain) -> Self {
+        let state = State { chain: chain.clone(), is_down: false, fuse: None };
+        Self { state: Arc::new(Mutex::new(state)), died: Arc::default() }
+    }
+
+    /// Cuts or mends the line.
+    pub(crate) fn set_down(&self, is_down: bool) {
+        self.state.lock().unwrap().is_down = is_down;
+    }
+
+    /// Leads to another fork from now on.
+    pub(crate) fn switch_to(&self, chain: &RevmChain) {
+        self.state.lock().unwrap().chain = chain.clone();
+    }
+
+    /// Kills the agent at its operation number `left`, counted from 0.
+    pub(crate) fn kill_at(&self, left: usize, moment: Moment) {
+        self.state.lock().unwrap().fuse = Some(Fuse { left, moment });
+    }
+
+    /// Completes when the agent has been killed.
+    pub(crate) async fn died(&self) {
+        self.died.notified().await;
+    }
+
+    pub(crate) fn account(&self, address: Address) -> LinkAccount {
+        LinkAccount { link: self.clone(), address }
+    }
+
+    async fn pass<T, F>(&self, operation: impl FnOnce(RevmChain) -> F + Send) -> Result<T, ChainError>
+    where
+        F: Future<Output = Result<T, ChainError>> + Send,
+    {
+        let (chain, death) = self.enter()?;
+        match death {
+            None => operation(chain).await,
+            Some(Moment::Before) => self.die().await,
+            Some(Moment::After) => {
+                let _ = operation(chain).await;
+                self.die().await
+            }
+        }
+    }
+
+    fn enter(&self) -> Result<(RevmChain, Option<Moment>), ChainError> {
+        let mut state = self.state.lock().unwrap();
+        if state.is_down {
+            let endpoint = Endpoint::local("a cut line");
+            return Err(ChainError::Unreachable { endpoint, reason: String::from("it is down") });
+        }
+        let dies = state.fuse.filter(|fuse| fuse.left == 0).map(|fuse| fuse.moment);
+        if let Some(fuse) = &mut state.fuse {
+            fuse.left = fuse.left.wrapping_sub(1);
+        }
+        Ok((state.chain.clone(), dies))
+    }
+
+    async fn die<T>(&self) -> T {
+        self.died.notify_one();
+        pending().await
+    }
+}
+
+impl Chain for Link {
+    fn chain_id(&self) -> u64 {
+        self.state.lock().unwrap().chain.chain_id()
+    }
+
+    async fn head(&self) -> Result<Head, ChainError> {
+        self.pass(|chain| async move { chain.head().await }).await
+    }
+
+    async fn block(&self, number: u64) -> Result<Option<Head>, ChainError> {
+        self.pass(|chain| async move { chain.block(number).await }).await
+    }
+
+    async fn logs(&self, filter: &LogFilter) -> Result<Vec<EventLog>, ChainError> {
+        self.pass(|chain| async move { chain.logs(filter).await }).await
+    }
+
+    async fn call(&self, from: Address, call: &Call) -> Result<Bytes, ChainError> {
+        self.pass(|chain| async move { chain.call(from, call).await }).await
+    }
+
+    async fn code(&self, address: Address) -> Result<Bytes, ChainError> {
+        self.pass(|chain| async move { chain.code(address).await }).await
+    }
+
+    async fn balance(&self, address: Address) -> Result<U256, ChainError> {
+        self.pass(|chain| async move { chain.balance(address).await }).await
+    }
+}
+
+/// A key at the end of a line.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkAccount {
+    link: Link,
+    address: Address,
+}
+
+impl Account for LinkAccount {
+    type Chain = Link;
+
+    fn address(&self) -> Address {
+        self.address
+    }
+
+    fn chain(&self) -> &Link {
+        &self.link
+    }
+
+    async fn send(&self, call: Call) -> Result<Receipt, ChainError> {
+        let from = self.address;
+        self.link.pass(|chain| async move { chain.account(from).send(call).await }).await
+    }
+}
