@@ -32,6 +32,7 @@ impl ExecutionClass {
                 ("cpu_features", cpu::features().join(" ")),
                 ("provider", provider.name().to_owned()),
                 ("runtime", runtime.build().to_owned()),
+                ("runtime_sha256", runtime.sha256().to_owned()),
                 ("optimisation", OPTIMISATION.to_owned()),
                 ("prepacking", PREPACKING.to_owned()),
             ],

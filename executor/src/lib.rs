@@ -11,6 +11,7 @@ pub mod agent;
 mod class;
 mod cpu;
 mod device;
+mod digest;
 mod error;
 mod executor;
 pub mod model;

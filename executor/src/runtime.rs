@@ -13,7 +13,7 @@ use ort::{
     logging::{LogLevel, LoggerFunction},
 };
 
-use crate::error::ExecutorError;
+use crate::{digest::sha256_of, error::ExecutorError};
 
 /// Where `script/setup` puts the library, below the root of the repository.
 const SETUP_FOLDER: &str = ".xenon/onnxruntime/lib";
@@ -30,6 +30,7 @@ static LOADING: Mutex<()> = Mutex::new(());
 pub struct Runtime {
     environment: Environment,
     library: PathBuf,
+    sha256: String,
 }
 
 impl fmt::Debug for Runtime {
@@ -46,6 +47,11 @@ impl Runtime {
     /// The library's file, with links resolved.
     pub fn library(&self) -> &Path {
         &self.library
+    }
+
+    /// SHA-256 of that file.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// What the library says about its build: source revision, build type and compiler flags.
@@ -100,14 +106,14 @@ fn resolve(path: &Path) -> Result<PathBuf, ExecutorError> {
 }
 
 fn open(library: &Path) -> Result<Runtime, ExecutorError> {
+    let unusable = |reason| ExecutorError::RuntimeUnusable { path: library.to_owned(), reason };
+    let (_, sha256) = sha256_of(library).map_err(|error| unusable(error.to_string()))?;
     // `ort` panics at a library that passes its version check and then lacks the interface.
-    let environment = panic::catch_unwind(|| environment(library)).unwrap_or_else(|_| {
-        let reason = format!("it lacks the interface of version 1.{}", ort::MINOR_VERSION);
-        Err(ExecutorError::RuntimeUnusable { path: library.to_owned(), reason })
-    })?;
+    let environment = panic::catch_unwind(|| environment(library))
+        .unwrap_or_else(|_| Err(unusable(format!("it lacks the interface of version 1.{}", ort::MINOR_VERSION))))?;
     environment.set_log_level(LogLevel::Warning);
     tracing::info!(library = %library.display(), build = ort::info(), "loaded ONNX Runtime");
-    Ok(Runtime { environment, library: library.to_owned() })
+    Ok(Runtime { environment, library: library.to_owned(), sha256 })
 }
 
 fn environment(library: &Path) -> Result<Environment, ExecutorError> {

@@ -181,9 +181,15 @@ fn a_task_leaves_nothing_behind_for_the_next() {
 #[test]
 fn a_repetition_penalty_has_an_effect() {
     let mut executor = executor(1);
-    let penalised = GenerationConfig { repetition_penalty: Some(8.0), ..GenerationConfig::greedy(16) };
     let plain = text(&mut executor, &ask(SUM, GenerationConfig::greedy(16)));
-    assert_ne!(text(&mut executor, &ask(SUM, penalised)), plain);
+    let said = Message { role: Role::Assistant, content: plain.clone() };
+    let mut again = |generation| {
+        let messages = vec![Message::user(SUM), said.clone(), Message::user(SUM)];
+        text(&mut executor, &conversation(messages, generation, 0))
+    };
+    assert_eq!(again(GenerationConfig::greedy(16)), plain);
+    let penalised = GenerationConfig { repetition_penalty: Some(10.0), ..GenerationConfig::greedy(16) };
+    assert_ne!(again(penalised), plain);
 }
 
 #[test]

@@ -1,20 +1,13 @@
 //! The manifest of a model folder, `xenon.json`: which model it is, and the hash of every file that decides its
 //! answers. Two nodes with the same manifest run the same model, to the byte.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Read},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
-use alloy::hex;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use xenon_protocol::task::ModelId;
 
 use super::ModelFolder;
-use crate::error::ExecutorError;
+use crate::{digest::sha256_of, error::ExecutorError};
 
 /// The manifest's file name.
 pub const MANIFEST: &str = "xenon.json";
@@ -76,7 +69,8 @@ impl Manifest {
 
 impl FileRecord {
     fn of(path: &Path) -> Result<Self, ExecutorError> {
-        hash(path).map_err(|error| ExecutorError::invalid(path, &error))
+        let (size, sha256) = sha256_of(path).map_err(|error| ExecutorError::invalid(path, &error))?;
+        Ok(Self { size, sha256 })
     }
 
     fn check(&self, folder: &Path, name: &str) -> Result<(), ExecutorError> {
@@ -91,21 +85,5 @@ impl FileRecord {
         let reason =
             format!("{} bytes, SHA-256 {}, not {} bytes, {}", found.size, found.sha256, self.size, self.sha256);
         Err(ExecutorError::FileChanged { path, reason })
-    }
-}
-
-fn hash(path: &Path) -> io::Result<FileRecord> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut size = 0;
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            let sha256 = hex::encode(hasher.finalize());
-            return Ok(FileRecord { size, sha256 });
-        }
-        hasher.update(&buffer[..count]);
-        size += count as u64;
     }
 }
