@@ -1,6 +1,6 @@
 //! The agent's life: rounds until it is asked to stop, then the work in hand.
 
-use std::{future::Future, pin::pin};
+use std::{future::Future, pin::pin, time::Duration};
 
 use tokio::time::timeout;
 use xenon_protocol::chain::Account;
@@ -27,13 +27,16 @@ impl<A: Account> NodeAgent<A> {
     pub async fn run(&mut self, shutdown: impl Future<Output = ()>) -> Result<Stopped, AgentError> {
         let mut shutdown = pin!(shutdown);
         let mut failures = 0;
+        let mut pause = Duration::ZERO;
         loop {
-            self.round(&mut failures).await?;
-            let pause = self.config.pause(failures);
+            // A round is never interrupted, so that no transaction is left in the air.
             tokio::select! {
+                biased;
                 () = &mut shutdown => break,
                 () = self.rest(pause) => {}
             }
+            self.round(&mut failures).await?;
+            pause = self.config.pause(failures);
         }
         self.draining = true;
         match timeout(self.config.drain_limit(), self.drain()).await {

@@ -20,7 +20,10 @@ pub(crate) struct Link {
 #[derive(Debug)]
 struct State {
     chain: RevmChain,
+    /// What reads see instead, as from an endpoint that lags behind.
+    past: Option<RevmChain>,
     is_down: bool,
+    has_logs: bool,
     fuse: Option<Fuse>,
 }
 
@@ -42,13 +45,23 @@ pub(crate) enum Moment {
 
 impl Link {
     pub(crate) fn to(chain: &RevmChain) -> Self {
-        let state = State { chain: chain.clone(), is_down: false, fuse: None };
+        let state = State { chain: chain.clone(), past: None, is_down: false, has_logs: true, fuse: None };
         Self { state: Arc::new(Mutex::new(state)), died: Arc::default() }
     }
 
     /// Cuts or mends the line.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.state.lock().unwrap().is_down = is_down;
+    }
+
+    /// Makes the endpoint refuse queries of logs, or answer them.
+    pub(crate) fn set_logs(&self, has_logs: bool) {
+        self.state.lock().unwrap().has_logs = has_logs;
+    }
+
+    /// Lets reads see an earlier state from now on, or the present one.
+    pub(crate) fn set_past(&self, past: Option<&RevmChain>) {
+        self.state.lock().unwrap().past = past.cloned();
     }
 
     /// Leads to another fork from now on.
@@ -70,6 +83,15 @@ impl Link {
         LinkAccount { link: self.clone(), address }
     }
 
+    /// A read passes over the line.
+    async fn read<T, F>(&self, operation: impl FnOnce(RevmChain) -> F + Send) -> Result<T, ChainError>
+    where
+        F: Future<Output = Result<T, ChainError>> + Send,
+    {
+        let past = self.state.lock().unwrap().past.clone();
+        self.pass(|present| operation(past.unwrap_or(present))).await
+    }
+
     async fn pass<T, F>(&self, operation: impl FnOnce(RevmChain) -> F + Send) -> Result<T, ChainError>
     where
         F: Future<Output = Result<T, ChainError>> + Send,
@@ -88,8 +110,7 @@ impl Link {
     fn enter(&self) -> Result<(RevmChain, Option<Moment>), ChainError> {
         let mut state = self.state.lock().unwrap();
         if state.is_down {
-            let endpoint = Endpoint::local("a cut line");
-            return Err(ChainError::Unreachable { endpoint, reason: String::from("it is down") });
+            return Err(unreachable("it is down"));
         }
         let dies = state.fuse.filter(|fuse| fuse.left == 0).map(|fuse| fuse.moment);
         if let Some(fuse) = &mut state.fuse {
@@ -104,33 +125,39 @@ impl Link {
     }
 }
 
+fn unreachable(reason: &str) -> ChainError {
+    ChainError::Unreachable { endpoint: Endpoint::local("a line"), reason: reason.to_owned() }
+}
+
 impl Chain for Link {
     fn chain_id(&self) -> u64 {
         self.state.lock().unwrap().chain.chain_id()
     }
 
     async fn head(&self) -> Result<Head, ChainError> {
-        self.pass(|chain| async move { chain.head().await }).await
+        self.read(|chain| async move { chain.head().await }).await
     }
 
     async fn block(&self, number: u64) -> Result<Option<Head>, ChainError> {
-        self.pass(|chain| async move { chain.block(number).await }).await
+        self.read(|chain| async move { chain.block(number).await }).await
     }
 
     async fn logs(&self, filter: &LogFilter) -> Result<Vec<EventLog>, ChainError> {
-        self.pass(|chain| async move { chain.logs(filter).await }).await
+        let has_logs = self.state.lock().unwrap().has_logs;
+        let logs = self.read(|chain| async move { chain.logs(filter).await }).await;
+        if has_logs { logs } else { Err(unreachable("it has no logs")) }
     }
 
     async fn call(&self, from: Address, call: &Call) -> Result<Bytes, ChainError> {
-        self.pass(|chain| async move { chain.call(from, call).await }).await
+        self.read(|chain| async move { chain.call(from, call).await }).await
     }
 
     async fn code(&self, address: Address) -> Result<Bytes, ChainError> {
-        self.pass(|chain| async move { chain.code(address).await }).await
+        self.read(|chain| async move { chain.code(address).await }).await
     }
 
     async fn balance(&self, address: Address) -> Result<U256, ChainError> {
-        self.pass(|chain| async move { chain.balance(address).await }).await
+        self.read(|chain| async move { chain.balance(address).await }).await
     }
 }
 

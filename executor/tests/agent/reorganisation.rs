@@ -81,3 +81,24 @@ async fn another_task_of_the_same_number_gets_an_answer_of_its_own() {
     assert_eq!((ending, settled.agreeing), (Ending::Agreed, [true; 3]));
     assert_eq!(settled.result, echo(&other).result);
 }
+
+#[tokio::test]
+async fn nothing_is_committed_to_while_it_is_unknown_which_task_has_the_number() {
+    let world = World::with_nodes(3).await;
+    let fork = world.fork();
+    world.submit(&question("The first")).await;
+    let (links, mut agents) = agents_of(&world).await;
+    world.work_until_committed(&mut agents[..1], 0).await;
+
+    fork.submit(&question("The second")).await;
+    switch(&links, &fork);
+    links[0].set_logs(false);
+    for _ in 0..5 {
+        agents[0].step().await.unwrap_err();
+    }
+    assert!(fork.commitments(0).await.is_empty());
+
+    links[0].set_logs(true);
+    fork.work_until_committed(&mut agents[..1], 0).await;
+    assert_ne!(fork.commitments(0).await, world.commitments(0).await);
+}

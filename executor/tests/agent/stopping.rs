@@ -46,14 +46,25 @@ async fn an_idle_agent_stops_at_once() {
 }
 
 #[tokio::test]
+async fn an_agent_that_was_asked_to_stop_takes_no_new_seat() {
+    let world = World::with_nodes(3).await;
+    let task = world.submit(&question("Too late for me")).await;
+    let mut agent = world.agent(0, Echo::default()).await;
+    assert_eq!(agent.run(ready(())).await.unwrap(), Stopped::Drained);
+    assert_eq!(world.events::<Task::Committed>().await, []);
+    assert_eq!(world.state(task).await, State::Committing);
+}
+
+#[tokio::test]
 async fn work_that_waits_for_others_is_cut_off_and_goes_on_at_the_next_start() {
     let world = World::with_nodes(3).await;
     let task = world.submit(&question("Where are the others?")).await;
     let config = AgentConfig { drain_limit_ms: 200, ..world.config(&world.data_dir(0)) };
     let account = Link::to(&world.chain).account(key(0));
-    let mut agent = NodeAgent::new(config, account, world.at, Echo::default()).await.unwrap();
-    assert_eq!(agent.run(ready(())).await.unwrap(), Stopped::CutOff);
-    drop(agent);
+    let mut agents = [NodeAgent::new(config, account, world.at, Echo::default()).await.unwrap()];
+    world.work_until_committed(&mut agents, 0).await;
+    assert_eq!(agents[0].run(ready(())).await.unwrap(), Stopped::CutOff);
+    drop(agents);
 
     let mut agents = world.honest_agents().await;
     world.work_until(&mut agents, task, State::Ended).await;
