@@ -6,7 +6,7 @@ pub mod contracts;
 pub mod deployment;
 pub mod devnet;
 pub mod error_code;
-mod pinned;
+pub mod pinned;
 pub mod relay;
 pub mod result;
 pub mod task;

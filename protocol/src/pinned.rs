@@ -6,22 +6,24 @@ use std::{
 };
 
 /// The Foundry release the contracts are built and tested with.
-pub(crate) const FOUNDRY_VERSION: &str = "1.7.1";
+pub const FOUNDRY_VERSION: &str = "1.7.1";
 
 /// Finds a Foundry program such as `forge` or `anvil`.
 ///
-/// In this order: the environment variable (`XENON_FORGE`, `XENON_ANVIL`), then in `start` and every folder above it
-/// what `script/setup` brought (`.xenon/bin`) or npm did (`node_modules`), then `PATH`.
-pub(crate) fn find(name: &str, start: &Path) -> Option<PathBuf> {
-    let named = env::var_os(variable(name)).map(PathBuf::from);
+/// The environment variable (`XENON_FORGE`, `XENON_ANVIL`) decides if it is set. Otherwise it is looked for in `start`
+/// and every folder above it, where `script/setup` (`.xenon/bin`) or npm (`node_modules`) brought it, then in `PATH`.
+pub fn find(name: &str, start: &Path) -> Option<PathBuf> {
+    if let Some(named) = env::var_os(variable(name)) {
+        return Some(named.into());
+    }
     let nearby = start.ancestors().flat_map(|folder| brought(name, folder));
     let path = env::var_os("PATH").unwrap_or_default();
     let installed: Vec<_> = env::split_paths(&path).map(|folder| folder.join(file_name(name))).collect();
-    named.into_iter().chain(nearby).chain(installed).find(|program| program.is_file())
+    nearby.chain(installed).find(|program| program.is_file())
 }
 
 /// The environment variable that overrides the search for a program.
-pub(crate) fn variable(name: &str) -> String {
+pub fn variable(name: &str) -> String {
     format!("XENON_{}", name.to_uppercase())
 }
 
@@ -49,5 +51,41 @@ fn architecture() -> &'static str {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A program nobody has.
+    const NAME: &str = "forge-of-hephaestus";
+
+    #[test]
+    fn missing_program_is_not_found() {
+        assert_eq!(find(NAME, Path::new("/")), None);
+    }
+
+    #[test]
+    fn nearest_program_above_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().join("inner");
+        let start = inner.join("deep/down");
+        fs::create_dir_all(&start).unwrap();
+        for folder in [root.path(), &inner] {
+            let program = &brought(NAME, folder)[0];
+            fs::create_dir_all(program.parent().unwrap()).unwrap();
+            fs::write(program, "").unwrap();
+            assert_eq!(find(NAME, &start).as_ref(), Some(program));
+        }
+    }
+
+    #[test]
+    fn folder_of_that_name_is_no_program() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(&brought(NAME, root.path())[0]).unwrap();
+        assert_eq!(find(NAME, root.path()), None);
     }
 }

@@ -1,0 +1,238 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use alloy::primitives::Address;
+use clap::{Args, Parser, Subcommand};
+use figment::{Provider, providers::Serialized};
+use serde::Serialize;
+use url::Url;
+
+/// Xenon: strangers run AI inference for each other, and nobody has to be trusted.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Configuration file; without it `xenon.toml` is read where it exists.
+    #[arg(long, global = true, env = "XENON_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) network: NetworkFlags,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the network is.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct NetworkFlags {
+    /// URL of a JSON-RPC node of the chain.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) rpc: Option<String>,
+    /// The chain id the node must have.
+    #[arg(long, global = true, value_name = "ID")]
+    pub(crate) chain_id: Option<u64>,
+    /// Address of the Task contract; it names the others.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(crate) task_contract: Option<Address>,
+    /// URL of the relay.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) relay: Option<Url>,
+    /// File that holds the private key to sign with; XENON_PRIVATE_KEY takes its place.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+/// The flags that were given, in the shape of the settings.
+#[derive(Serialize)]
+struct Given<'a> {
+    chain: GivenChain<'a>,
+    relay: GivenRelay<'a>,
+    wallet: GivenWallet<'a>,
+}
+
+#[derive(Serialize)]
+struct GivenChain<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rpc: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: &'a Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: &'a Option<Address>,
+}
+
+#[derive(Serialize)]
+struct GivenRelay<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: &'a Option<Url>,
+}
+
+#[derive(Serialize)]
+struct GivenWallet<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_file: &'a Option<PathBuf>,
+}
+
+impl NetworkFlags {
+    /// The flags as a source of settings.
+    pub(crate) fn provider(&self) -> impl Provider + '_ {
+        Serialized::defaults(Given {
+            chain: GivenChain { rpc: &self.rpc, id: &self.chain_id, task: &self.task_contract },
+            relay: GivenRelay { url: &self.relay },
+            wallet: GivenWallet { key_file: &self.key_file },
+        })
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a whole network on this machine and a few tasks through it.
+    Demo(DemoArgs),
+    /// Submit a task, or look at one.
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// Run a node: fetch tasks, run the model, commit, reveal, deliver.
+    Node(NodeArgs),
+    /// Run a keeper: turn the crank.
+    Keeper(KeeperArgs),
+    /// Run a relay.
+    Gateway(GatewayArgs),
+    /// Deploy the contracts.
+    Deploy(DeployArgs),
+    /// Print the configuration in force.
+    Config,
+    /// Check this machine and the network, and say what to do about what is missing.
+    Doctor,
+}
+
+/// Options of the demo.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// How many nodes.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..=50))]
+    pub(crate) nodes: u32,
+    /// How many chat tasks.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) tasks: u32,
+    /// How many of the nodes are lazy: they answer without running the model.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) lazy: u32,
+    /// Ask this instead of sums; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) prompt: Vec<String>,
+    /// Leave the network running and print how to talk to it.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print one JSON object as the last line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Folder of the model folders.
+    #[arg(long, default_value = "models", value_name = "FOLDER")]
+    pub(crate) models: PathBuf,
+}
+
+/// What to do with tasks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskCommand {
+    /// Pay for a task, wait for it and print the answer.
+    Submit(SubmitArgs),
+    /// Print a task's history.
+    Status(TaskArgs),
+    /// Print a delivered task's answer.
+    Result(TaskArgs),
+}
+
+/// Options of `task submit`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// The task as a JSON file; `-` reads standard input.
+    #[arg(value_name = "FILE", conflicts_with = "prompt")]
+    pub(crate) file: Option<PathBuf>,
+    /// A chat task with this one message of the user.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) prompt: Option<String>,
+    /// The model for --prompt.
+    #[arg(long, default_value = "xenon/sum-chat-1m", value_name = "ID")]
+    pub(crate) model: String,
+    /// The most tokens to generate for --prompt.
+    #[arg(long, default_value_t = 32, value_name = "TOKENS")]
+    pub(crate) max_new_tokens: u32,
+    /// The fee in CNX.
+    #[arg(long, value_name = "CNX")]
+    pub(crate) price: String,
+    /// GB of accelerator memory each node must have.
+    #[arg(long, default_value_t = 0, value_name = "GB")]
+    pub(crate) min_vram: u16,
+    /// Seconds in the queue after which the task may be expired, with a refund.
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
+    pub(crate) max_wait: u32,
+    /// Print the task's number and return.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Give up waiting after so long; the task goes on.
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+    /// Print the reply as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A task by its number.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct TaskArgs {
+    /// The number that `task submit` printed.
+    pub(crate) id: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of a node.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// Folder of the journal. One node, one folder.
+    #[arg(long, default_value = "xenon-node", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+    /// Folder of the model folders.
+    #[arg(long, default_value = "models", value_name = "FOLDER")]
+    pub(crate) models: PathBuf,
+    /// Device to run on: cpu, cuda, cuda:N, coreml or auto.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
+    /// GB of accelerator memory to join with.
+    #[arg(long, default_value_t = 0, value_name = "GB")]
+    pub(crate) vram: u16,
+    /// File that holds the operator's key, to join the network with if the node has not; the stake is taken from it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) join_with: Option<PathBuf>,
+}
+
+/// Options of a keeper.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KeeperArgs {
+    /// The most tasks seated or drawn by one transaction.
+    #[arg(long, default_value_t = 16)]
+    pub(crate) max_tasks: u32,
+}
+
+/// Options of a relay.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GatewayArgs {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1:8700", value_name = "ADDRESS")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Folder to keep the content in; without it, it is kept in memory.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+/// Options of a deployment.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// The timelock that may set parameters; the deployer when not given.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) owner: Option<Address>,
+    /// Receives slashed stake; the deployer when not given.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) treasury: Option<Address>,
+}

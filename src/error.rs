@@ -1,0 +1,139 @@
+//! What can go wrong in the program itself; errors of the services carry their own codes.
+
+use std::path::PathBuf;
+
+use alloy::primitives::{Address, B256};
+
+/// An error of the command line.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The configuration cannot be used.
+    #[error("XC-001: the configuration is not usable ({0}): `xenon config` shows what is in force")]
+    Settings(Box<figment::Error>),
+    /// A setting that this command needs is missing.
+    #[error("XC-002: {name} is not set: give {flag}, or set it in the configuration file")]
+    MissingSetting {
+        /// Its name in the configuration file.
+        name: &'static str,
+        /// The flag that sets it.
+        flag: &'static str,
+    },
+    /// No key to sign with.
+    #[error("XC-003: no key to sign with: set XENON_PRIVATE_KEY, or wallet.key_file to a file that holds the key")]
+    NoKey,
+    /// The key is not usable. Its text is not repeated.
+    #[error("XC-004: the key from {origin} is not a private key: it must be 64 hexadecimal digits")]
+    BadKey {
+        /// Where it was read.
+        origin: String,
+    },
+    /// A file cannot be read.
+    #[error("XC-005: cannot read {path}: {reason}", path = path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A file or folder cannot be written.
+    #[error("XC-006: cannot write {path}: {reason}", path = path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// An amount of money that is not one.
+    #[error("XC-007: {text:?} is not an amount: give a number of CNX such as 2.5")]
+    BadAmount {
+        /// What was given.
+        text: String,
+    },
+    /// Neither a file nor a prompt, or both.
+    #[error("XC-008: give either a task file or --prompt")]
+    NoTask,
+    /// The chain does not know the task.
+    #[error("XC-009: there is no task {id} at {contract}: `xenon task status` takes the number that submit printed")]
+    UnknownTask {
+        /// The number asked for.
+        id: u64,
+        /// The Task contract.
+        contract: Address,
+    },
+    /// The task is not delivered, and perhaps never will be.
+    #[error("XC-010: task {id} has no result: it is {status}")]
+    NoResult {
+        /// The task.
+        id: u64,
+        /// Its status.
+        status: String,
+    },
+    /// What was delivered is not what the nodes agreed on.
+    #[error("XC-011: task {id} was delivered as {content}, but the nodes agreed on {result}: do not use the content")]
+    WrongDelivery {
+        /// The task.
+        id: u64,
+        /// What the deliverer named.
+        content: B256,
+        /// The agreed result.
+        result: B256,
+    },
+    /// The task did not end as it was meant to.
+    #[error("XC-012: task {id} ended without an answer: {reason}; the escrow was refunded")]
+    Aborted {
+        /// The task.
+        id: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The task was not delivered within the wait.
+    #[error("XC-013: task {id} is {status} after {seconds} s: `xenon task status {id}` shows how it goes on")]
+    StillRunning {
+        /// The task.
+        id: u64,
+        /// Its status.
+        status: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// The relay does not take content of this size.
+    #[error("XC-014: the task has {bytes} bytes, the relay takes {limit}: shorten it or use another relay")]
+    TooLargeForRelay {
+        /// Size of the task.
+        bytes: u64,
+        /// The relay's limit.
+        limit: u64,
+    },
+    /// A demo's options contradict each other.
+    #[error("XC-015: {0}")]
+    DemoOptions(String),
+    /// The demo did not end as it must.
+    #[error("XC-016: the demo did not end as it must: {0}")]
+    DemoFailed(String),
+    /// Something that must be there for a service is not.
+    #[error("XC-017: {count} of the checks failed; each says what to do")]
+    DoctorFailed {
+        /// How many.
+        count: usize,
+    },
+    /// A chain's answer misses something the contracts always give.
+    #[error("XC-018: the chain's answer to {what} misses {missing}: is the endpoint of the right network?")]
+    Incomplete {
+        /// What was asked.
+        what: &'static str,
+        /// What is not there.
+        missing: &'static str,
+    },
+}
+
+impl CliError {
+    /// Maps a failed read of `path`.
+    pub(crate) fn unreadable(path: impl Into<PathBuf>, error: &std::io::Error) -> Self {
+        Self::Unreadable { path: path.into(), reason: error.to_string() }
+    }
+
+    /// Maps a failed write of `path`.
+    pub(crate) fn unwritable(path: impl Into<PathBuf>, error: &std::io::Error) -> Self {
+        Self::Unwritable { path: path.into(), reason: error.to_string() }
+    }
+}

@@ -1,0 +1,41 @@
+//! A network as an application sees it: the chain, the contracts on it, and a relay.
+
+use url::Url;
+use xenon_protocol::{
+    chain::{RpcAccount, RpcChain},
+    deployment::Deployment,
+    relay::RelayClient,
+};
+
+use crate::{error::CliError, settings::Settings, wallet};
+
+/// Handles of one network.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) chain: RpcChain,
+    pub(crate) contracts: Deployment,
+    pub(crate) from_block: u64,
+}
+
+impl Network {
+    /// Connects to the chain and the contracts of the settings, and checks that they are what they should be.
+    pub(crate) async fn connect(settings: &Settings) -> eyre::Result<Self> {
+        let chain = RpcChain::connect(&settings.chain.rpc, settings.chain.id).await?;
+        let flag = "--task-contract ADDRESS";
+        let task = settings.chain.task.ok_or(CliError::MissingSetting { name: "chain.task", flag })?;
+        let contracts = Deployment::load(&chain, task).await?;
+        Ok(Self { chain, contracts, from_block: settings.chain.from_block })
+    }
+
+    /// The account of the settings' key on this chain.
+    pub(crate) fn account(&self, settings: &Settings) -> Result<RpcAccount, CliError> {
+        Ok(RpcAccount::new(self.chain.clone(), wallet::load(settings.wallet.key_file.as_deref())?))
+    }
+}
+
+/// The relay of the settings.
+pub(crate) fn relay(settings: &Settings) -> eyre::Result<RelayClient> {
+    let url: &Url =
+        settings.relay.url.as_ref().ok_or(CliError::MissingSetting { name: "relay.url", flag: "--relay URL" })?;
+    Ok(RelayClient::new(url.clone())?)
+}

@@ -1,0 +1,98 @@
+//! The long-running services: node, keeper, relay. Each runs until it is interrupted, then finishes what it has in hand.
+
+use std::{fs, path::Path};
+
+use eyre::{Result, WrapErr as _};
+use tokio::{signal, task::spawn_blocking};
+use xenon_executor::{
+    Executor, ExecutorConfig,
+    agent::{AgentConfig, Applicant, NodeAgent, Stopped, join_network},
+};
+use xenon_gateway::relay::{Relay, RelayConfig, StoreConfig};
+use xenon_keeper::{Keeper, KeeperConfig, Policy};
+use xenon_protocol::chain::{Account as _, RpcAccount};
+
+use crate::{
+    cli::{GatewayArgs, KeeperArgs, NodeArgs},
+    error::CliError,
+    network::{self, Network},
+    settings::Settings,
+    wallet,
+};
+
+/// Runs a node, joining the network first if it was given an operator's key and the node is not known yet.
+pub(crate) async fn node(args: &NodeArgs, settings: &Settings) -> Result<()> {
+    let network = Network::connect(settings).await?;
+    let key = network.account(settings)?;
+    let relay = network::relay(settings)?;
+    relay.health().await?;
+    let executor = open_executor(args).await?;
+    if let Some(file) = &args.join_with {
+        join(args, &network, &key, file, &executor).await?;
+    }
+    fs::create_dir_all(&args.data).map_err(|error| CliError::unwritable(&args.data, &error))?;
+    let config = AgentConfig::new(relay.url().clone(), &args.data);
+    let mut agent = NodeAgent::new(config, key, network.contracts, executor).await?;
+    if agent.run(interrupted()).await? == Stopped::CutOff {
+        tracing::warn!("the work in hand was not finished in time: start the node again to go on with it");
+    }
+    Ok(())
+}
+
+/// Runs a keeper.
+pub(crate) async fn keeper(args: &KeeperArgs, settings: &Settings) -> Result<()> {
+    let network = Network::connect(settings).await?;
+    let account = network.account(settings)?;
+    let policy = Policy { max_tasks: args.max_tasks, ..Policy::default() };
+    let config = KeeperConfig { from_block: network.from_block, ..KeeperConfig::default() };
+    Ok(Keeper::new(account, network.contracts, policy, config).run(interrupted()).await?)
+}
+
+/// Runs a relay.
+pub(crate) async fn gateway(args: &GatewayArgs) -> Result<()> {
+    let store = match &args.store {
+        Some(path) => StoreConfig::Directory { path: path.clone() },
+        None => StoreConfig::Memory {},
+    };
+    let relay = Relay::bind(&RelayConfig::new(args.listen, store)).await?;
+    println!("{}", relay.url());
+    relay.serve(interrupted()).await;
+    Ok(())
+}
+
+async fn open_executor(args: &NodeArgs) -> Result<Executor> {
+    let config = ExecutorConfig { device: args.device.parse()?, ..ExecutorConfig::new(&args.models) };
+    Ok(spawn_blocking(move || Executor::open(&config)).await??)
+}
+
+async fn join(args: &NodeArgs, network: &Network, key: &RpcAccount, file: &Path, executor: &Executor) -> Result<()> {
+    let operator = RpcAccount::new(network.chain.clone(), wallet::read(file)?);
+    let class_hash = executor.class().fingerprint();
+    let applicant = Applicant { key: key.address(), class_hash, vram_gb: args.vram, gpu: args.device.clone() };
+    let node = join_network(&operator, &network.contracts, &applicant).await?;
+    tracing::info!(node, operator = %operator.address(), "joined the network");
+    Ok(())
+}
+
+/// Resolves at the first Ctrl-C or termination signal.
+async fn interrupted() {
+    let outcome = wait_for_signal().await;
+    if let Err(error) = outcome {
+        tracing::error!(%error, "cannot listen for signals: stopping");
+    }
+}
+
+#[cfg(unix)]
+async fn wait_for_signal() -> Result<()> {
+    use signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).wrap_err("SIGTERM")?;
+    tokio::select! {
+        outcome = signal::ctrl_c() => outcome.wrap_err("Ctrl-C"),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait_for_signal() -> Result<()> {
+    signal::ctrl_c().await.wrap_err("Ctrl-C")
+}

@@ -1,0 +1,145 @@
+//! The configuration in force: defaults, then a TOML file, then the environment, then flags.
+//!
+//! A setting `section.name` is `[section] name = ...` in the file and `XENON_SECTION__NAME` in the environment. Keys are
+//! no settings: see [`crate::wallet`].
+
+use std::path::{Path, PathBuf};
+
+use alloy::primitives::Address;
+use figment::{
+    Figment,
+    providers::{Env, Format as _, Serialized, Toml},
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{cli::NetworkFlags, error::CliError};
+
+/// The configuration file that is used when it exists and none is named.
+pub(crate) const DEFAULT_FILE: &str = "xenon.toml";
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    pub(crate) chain: ChainSettings,
+    pub(crate) relay: RelaySettings,
+    pub(crate) wallet: WalletSettings,
+}
+
+/// Which chain, and which contracts on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ChainSettings {
+    /// URL of a JSON-RPC node.
+    pub(crate) rpc: String,
+    /// The chain id the node must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<u64>,
+    /// Address of the Task contract; it names the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) task: Option<Address>,
+    /// The block of the deployment: logs are read from here on.
+    pub(crate) from_block: u64,
+}
+
+impl Default for ChainSettings {
+    fn default() -> Self {
+        Self { rpc: String::from("http://127.0.0.1:8545"), id: None, task: None, from_block: 0 }
+    }
+}
+
+/// Where content is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RelaySettings {
+    /// URL of the relay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<Url>,
+}
+
+/// What transactions are signed with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WalletSettings {
+    /// A file that holds a private key in hexadecimal. XENON_PRIVATE_KEY takes its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads the configuration; a file that was named must exist.
+    pub(crate) fn load(file: Option<&Path>, flags: &NetworkFlags) -> Result<Self, CliError> {
+        if let Some(path) = file {
+            std::fs::metadata(path).map_err(|error| CliError::unreadable(path, &error))?;
+        }
+        let default = Path::new(DEFAULT_FILE);
+        let toml = file.or(default.is_file().then_some(default)).map(Toml::file_exact);
+        let environment = Env::prefixed("XENON_").filter(|key| key.as_str().contains("__")).split("__");
+        let defaults = Figment::from(Serialized::defaults(Self::default()));
+        let with_file = toml.into_iter().fold(defaults, Figment::merge);
+        with_file
+            .merge(environment)
+            .merge(flags.provider())
+            .extract()
+            .map_err(|error| CliError::Settings(Box::new(error)))
+    }
+}
+
+/// `xenon config`: prints the configuration in force, in the form of a configuration file. It holds no secrets.
+pub(crate) fn print(settings: &Settings) -> eyre::Result<()> {
+    print!("{}", toml::to_string_pretty(settings)?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::Jail;
+
+    use super::*;
+
+    fn load(file: Option<&str>, flags: &NetworkFlags) -> Result<Settings, String> {
+        Settings::load(file.map(Path::new), flags).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    #[allow(clippy::result_large_err, reason = "figment's own signature")]
+    fn flags_beat_the_environment_which_beats_the_file() {
+        Jail::expect_with(|jail| {
+            jail.create_file("xenon.toml", "[chain]\nrpc = \"http://file\"\nid = 1\nfrom_block = 7")?;
+            jail.set_env("XENON_CHAIN__ID", "2");
+            let flags = NetworkFlags { rpc: Some("http://flag".into()), ..NetworkFlags::default() };
+            let settings = load(None, &flags).map_err(figment::Error::from)?;
+            assert_eq!(settings.chain.rpc, "http://flag");
+            assert_eq!(settings.chain.id, Some(2));
+            assert_eq!(settings.chain.from_block, 7);
+            Ok(())
+        });
+    }
+
+    #[test]
+    #[allow(clippy::result_large_err, reason = "figment's own signature")]
+    fn an_unknown_setting_is_refused_by_name() {
+        Jail::expect_with(|jail| {
+            jail.create_file("xenon.toml", "[chain]\nrcp = \"http://file\"")?;
+            let error = load(None, &NetworkFlags::default()).unwrap_err();
+            assert!(error.starts_with("XC-001") && error.contains("rcp"), "{error}");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_file_that_was_named_must_exist() {
+        let error = load(Some("no-such.toml"), &NetworkFlags::default()).unwrap_err();
+        assert!(error.starts_with("XC-005") && error.contains("no-such.toml"), "{error}");
+    }
+
+    #[test]
+    fn other_variables_of_the_program_are_no_settings() {
+        Jail::expect_with(|jail| {
+            jail.set_env("XENON_ANVIL", "/somewhere");
+            assert_eq!(load(None, &NetworkFlags::default()).unwrap(), Settings::default());
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,21 @@
+//! `xenon task`: what an application does.
+
+mod show;
+mod spec;
+pub(crate) mod submit;
+
+use eyre::Result;
+
+use crate::{cli::TaskCommand, settings::Settings};
+
+/// Runs one of the task commands.
+pub(crate) async fn run(command: TaskCommand, settings: &Settings) -> Result<()> {
+    match command {
+        TaskCommand::Submit(args) => submit::run(&args, settings).await,
+        TaskCommand::Status(args) => show::status(args, settings).await,
+        TaskCommand::Result(args) => show::result(args, settings).await,
+    }
+}
+
+pub(crate) use show::{fetch_reply, to_json};
+pub(crate) use spec::chat;

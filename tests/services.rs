@@ -1,0 +1,73 @@
+//! The services as processes of their own: what an operator, a foundation and an application run.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod network;
+
+use std::process::Command;
+
+use alloy::primitives::Address;
+use serde_json::Value;
+use xenon_protocol::{deployment::Deployment, pinned};
+
+use network::{Network, Service, eventually, failure, root, stdout};
+
+fn status(network: &Network, task: &str) -> Value {
+    let output = network.xenon().args(["task", "status", task, "--json"]).output().unwrap();
+    serde_json::from_str(&stdout(&output)).unwrap()
+}
+
+#[tokio::test]
+async fn a_task_is_answered_though_a_node_is_killed_while_it_works() {
+    let network = Network::deployed().await;
+    let _relay = network.relay();
+    let _keeper = network.keeper();
+    let mut nodes: Vec<Option<Service>> = (0..3).map(|number| Some(network.node(number))).collect();
+    let submit = ["task", "submit", "--prompt", "What is 17 + 25?", "--price", "3", "--no-wait"];
+    let task = stdout(&network.xenon().args(submit).output().unwrap());
+    let task = task.trim();
+
+    eventually("the task has its nodes", || status(&network, task)["blocks"]["seated"].as_u64());
+    nodes[1].take().unwrap().kill();
+    nodes[1] = Some(network.node(1));
+
+    eventually("the task is delivered", || (status(&network, task)["status"] == "delivered").then_some(()));
+    let answer = network.xenon().args(["task", "result", task]).output().unwrap();
+    assert_eq!(stdout(&answer).trim(), "42");
+    let table = stdout(&network.xenon().args(["task", "status", task]).output().unwrap());
+    assert!(table.contains("delivered") && table.contains("seated"), "{table}");
+}
+
+#[tokio::test]
+async fn a_task_for_an_unknown_model_is_refunded_and_nobody_is_frozen() {
+    let network = Network::deployed().await;
+    let _relay = network.relay();
+    let _keeper = network.keeper();
+    let _nodes: Vec<_> = (0..3).map(|number| network.node(number)).collect();
+    let submit = ["task", "submit", "--prompt", "Hello", "--model", "nobody/has-this", "--price", "3"];
+    let error = failure(&network.xenon().args(submit).output().unwrap());
+    assert!(error.contains("XC-012") && error.contains("refunded"), "{error}");
+    let task = status(&network, "1");
+    assert_eq!(task["status"], "aborted: the nodes report the same error");
+}
+
+#[tokio::test]
+async fn the_script_and_the_binary_deploy_to_the_same_addresses() {
+    let network = Network::deployed().await;
+    let deployer = network.anvil.signers()[0].address();
+    let expected = Deployment::of(deployer, 31337);
+    let settings = std::fs::read_to_string(&network.config).unwrap();
+    assert!(settings.contains(&expected.task.to_string()), "{settings}");
+
+    let forge = pinned::find("forge", &root()).expect("make setup brings forge");
+    let script = Command::new(forge)
+        .args(["script", "script/Deploy.s.sol", "--rpc-url", &network.anvil.url(), "--unlocked", "--sender"])
+        .arg(deployer.to_string())
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let printed = stdout(&script);
+    for address in expected.addresses() {
+        assert!(printed.contains(&address.to_string()), "{address} is not in:\n{printed}");
+    }
+    assert_ne!(expected.task, Address::ZERO);
+}
