@@ -1,0 +1,89 @@
+use std::fmt;
+
+use alloy::{
+    primitives::{Bytes, U256, aliases::U40},
+    sol_types::SolCall,
+};
+use xenon_protocol::{
+    chain::Call,
+    contracts::{Node, Task, TaskQueue},
+    deployment::Deployment,
+};
+
+use crate::{TaskId, view::ClassKey};
+
+/// Something a keeper can do. Each is a call that anybody may make and that the contract checks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// Seat what an earlier block drew, then draw.
+    Dispatch {
+        /// Limit on seatings and, separately, on draws.
+        max_tasks: u32,
+        /// Tasks that wait to be seated; 0 if there is only something to draw.
+        seats: u32,
+    },
+    /// Move a task on whose stage is over.
+    Advance(TaskId),
+    /// End a queued task whose wait is over.
+    Expire(TaskId),
+    /// Let the book of a class compete that can be served again.
+    Wake(ClassKey),
+    /// Take nodes in that wait for the sets to open.
+    Absorb {
+        /// At most so many.
+        limit: u32,
+    },
+}
+
+impl Action {
+    /// The contract function, for logs and metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Dispatch { .. } => "dispatch",
+            Self::Advance(_) => "advance",
+            Self::Expire(_) => "expire",
+            Self::Wake(_) => "wake",
+            Self::Absorb { .. } => "absorb",
+        }
+    }
+
+    /// The call that does it.
+    pub fn call(&self, contracts: &Deployment) -> Call {
+        match *self {
+            Self::Dispatch { max_tasks, .. } => {
+                Call::new(contracts.queue, &TaskQueue::dispatchCall { maxTasks: U256::from(max_tasks) })
+            }
+            Self::Advance(task) => Call::new(contracts.task, &Task::advanceCall { task: U40::from(task.0) }),
+            Self::Expire(task) => Call::new(contracts.task, &Task::expireCall { task: U40::from(task.0) }),
+            Self::Wake(ClassKey { kind, class }) => {
+                Call::new(contracts.queue, &TaskQueue::wakeCall { kind: kind.0, class: class.0 })
+            }
+            Self::Absorb { limit } => Call::new(contracts.node, &Node::absorbCall { limit: U256::from(limit) }),
+        }
+    }
+
+    /// Whether the call changed anything when it was simulated, as far as what it returned tells. A round that waits
+    /// may be drawn again or lose its tasks to the queue, for which `dispatch` returns zeros as well.
+    pub fn has_effect(&self, returned: &Bytes) -> bool {
+        match self {
+            Self::Dispatch { seats: 0, .. } => TaskQueue::dispatchCall::abi_decode_returns(returned)
+                .is_ok_and(|done| !(done.seated.is_zero() && done.drawn.is_zero())),
+            Self::Absorb { .. } => {
+                Node::absorbCall::abi_decode_returns(returned).is_ok_and(|absorbed| !absorbed.is_zero())
+            }
+            Self::Dispatch { .. } | Self::Advance(_) | Self::Expire(_) | Self::Wake(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dispatch { max_tasks, seats } => write!(f, "dispatch up to {max_tasks} tasks, {seats} drawn"),
+            Self::Advance(task) => write!(f, "advance task {task}"),
+            Self::Expire(task) => write!(f, "expire task {task}"),
+            Self::Wake(ClassKey { kind, class }) => write!(f, "wake the book of kind {kind} and class {class}"),
+            Self::Absorb { limit } => write!(f, "absorb up to {limit} nodes"),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Follows the chain and keeps the view of it.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::B256;
+use xenon_protocol::{
+    chain::{Chain, EventLog, Head, LogFilter, TypedChain},
+    contracts::{NetworkStats, Node},
+    deployment::Deployment,
+};
+
+use crate::{KeeperConfig, KeeperError, Logged, View, ViewError};
+
+/// What a look at the chain brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A new block. The view is that after it.
+    Fresh(Head),
+    /// No new block.
+    Unchanged(Head),
+    /// A block that others have left behind: the endpoint lags. The view is of a later one.
+    Stale(Head),
+}
+
+/// Follows a chain by its heads and logs.
+///
+/// Blocks must follow each other by their parent hashes. When they do not, the chain was reorganised and the view is
+/// built anew from the first block. A read that fails leaves the view as it is, so that the next look goes on there.
+#[derive(Debug)]
+pub struct Collector<C> {
+    chain: C,
+    contracts: Deployment,
+    config: KeeperConfig,
+    view: View,
+    /// The block after which the view is the state.
+    last: Option<Head>,
+    /// Whether that view was compared with the contracts.
+    is_audited: bool,
+    /// Hashes of the newest blocks.
+    recent: BTreeMap<u64, B256>,
+    /// The block in which our last transaction is: an older head does not show it.
+    expected: u64,
+}
+
+impl<C: Chain> Collector<C> {
+    /// A collector that has seen nothing yet.
+    pub fn new(chain: C, contracts: Deployment, config: KeeperConfig) -> Self {
+        Self {
+            chain,
+            contracts,
+            config,
+            view: View::new(),
+            last: None,
+            is_audited: false,
+            recent: BTreeMap::new(),
+            expected: 0,
+        }
+    }
+
+    /// The state after the block last seen.
+    pub const fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Looks for a new block and brings the view up to it.
+    ///
+    /// # Errors
+    /// A read failed, or the chain changed meanwhile, or the logs contradict each other or the contracts. After the
+    /// latter two the next look begins anew where that is necessary.
+    pub async fn collect(&mut self) -> Result<Progress, KeeperError> {
+        let head = self.chain.head().await?;
+        match self.last {
+            Some(last) if last.hash == head.hash && self.is_audited => return Ok(Progress::Unchanged(head)),
+            _ if self.lags(&head) => return Ok(Progress::Stale(head)),
+            Some(last) if last.hash != head.hash && head.number <= last.number => self.forget(),
+            _ => {}
+        }
+        let followed = self.catch_up(head).await;
+        if matches!(followed, Err(KeeperError::View(_) | KeeperError::NoKinds { .. })) {
+            self.forget();
+        }
+        followed.map(|()| Progress::Fresh(head))
+    }
+
+    /// No head before this block is acted on.
+    pub fn expect_block(&mut self, number: u64) {
+        self.expected = self.expected.max(number);
+    }
+
+    /// Whether the head is older than something already known. A block of another hash at a known height is no sign of
+    /// that but of a reorganisation.
+    fn lags(&self, head: &Head) -> bool {
+        let is_before_last = self.last.is_some_and(|last| head.number < last.number);
+        let is_known = self.recent.get(&head.number).is_none_or(|hash| *hash == head.hash);
+        (is_before_last && is_known) || head.number < self.expected
+    }
+
+    /// The chain is another one than it seemed: everything is read again.
+    fn forget(&mut self) {
+        tracing::info!(code = "XK-050", last = self.last.map(|last| last.number), "building the view anew");
+        self.view = View::new();
+        self.last = None;
+        self.recent.clear();
+        self.expected = 0;
+    }
+
+    async fn catch_up(&mut self, head: Head) -> Result<(), KeeperError> {
+        if self.last != Some(head) {
+            self.is_audited = false;
+            self.follow(head).await?;
+        }
+        self.audit(head).await?;
+        self.is_audited = true;
+        Ok(())
+    }
+
+    async fn follow(&mut self, head: Head) -> Result<(), KeeperError> {
+        self.backfill(head.number.saturating_sub(self.config.linked_blocks)).await?;
+        let blocks = self.walk(head).await?;
+        let logs = self.logs(self.next_block(), head.number).await?;
+        check_hashes(&blocks, &logs)?;
+        self.fold(&logs)?;
+        self.remember(&blocks);
+        self.last = Some(head);
+        Ok(())
+    }
+
+    /// Reads old blocks in large steps, up to `end`.
+    async fn backfill(&mut self, end: u64) -> Result<(), KeeperError> {
+        while self.next_block() <= end {
+            let first = self.next_block();
+            let step_end = end.min(first.saturating_add(self.config.log_range - 1));
+            self.confirm_last().await?;
+            let anchor = self.block(step_end).await?;
+            let logs = self.logs(first, step_end).await?;
+            self.fold(&logs)?;
+            self.last = Some(anchor);
+            tracing::debug!(block = step_end, of = end, "catching up");
+        }
+        Ok(())
+    }
+
+    /// After a long gap: is the block last seen still part of the chain?
+    async fn confirm_last(&mut self) -> Result<(), KeeperError> {
+        let Some(last) = self.last else { return Ok(()) };
+        if self.block(last.number).await?.hash == last.hash {
+            return Ok(());
+        }
+        self.forget();
+        Err(KeeperError::Unsettled { block: last.number })
+    }
+
+    /// The blocks after the last one seen, up to `head`, each the parent of the next.
+    async fn walk(&mut self, head: Head) -> Result<Vec<Head>, KeeperError> {
+        let mut blocks = Vec::new();
+        let mut parent = self.last.map(|last| last.hash);
+        for number in self.next_block()..=head.number {
+            let block = if number == head.number { head } else { self.block(number).await? };
+            if parent.is_some_and(|parent| parent != block.parent_hash) {
+                self.forget();
+                return Err(KeeperError::Unsettled { block: number });
+            }
+            parent = Some(block.hash);
+            blocks.push(block);
+        }
+        Ok(blocks)
+    }
+
+    /// A block that must be there, because a later one is.
+    async fn block(&self, number: u64) -> Result<Head, KeeperError> {
+        self.chain.block(number).await?.ok_or(KeeperError::Unsettled { block: number })
+    }
+
+    async fn logs(&self, first: u64, last: u64) -> Result<Vec<EventLog>, KeeperError> {
+        let mut logs = self.chain.logs(&LogFilter::of(self.contracts.addresses(), first, last)).await?;
+        logs.sort_by_key(|log| (log.block_number, log.log_index));
+        match logs.iter().find(|log| !(first..=last).contains(&log.block_number)) {
+            Some(log) => Err(KeeperError::Unsettled { block: log.block_number }),
+            None => Ok(logs),
+        }
+    }
+
+    fn fold(&mut self, logs: &[EventLog]) -> Result<(), ViewError> {
+        for log in logs {
+            self.view.apply(&Logged::decode(log, &self.contracts)?)?;
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, blocks: &[Head]) {
+        self.recent.extend(blocks.iter().map(|block| (block.number, block.hash)));
+        let Some(newest) = self.recent.keys().next_back() else { return };
+        self.recent = self.recent.split_off(&newest.saturating_sub(self.config.linked_blocks));
+    }
+
+    /// Compares the view with what the contracts count, unless a newer block has come meanwhile.
+    async fn audit(&mut self, head: Head) -> Result<(), KeeperError> {
+        if self.view.kinds().is_empty() {
+            return Err(KeeperError::NoKinds { from_block: self.config.from_block });
+        }
+        let overview = self.chain.view(self.contracts.stats, &NetworkStats::overviewCall {}).await?;
+        let deferred = self.chain.view(self.contracts.node, &Node::deferredCall {}).await?;
+        if self.chain.head().await?.hash == head.hash {
+            self.view.agree_with(&overview)?;
+            self.view.note_deferred(deferred.saturating_to());
+        }
+        Ok(())
+    }
+
+    fn next_block(&self) -> u64 {
+        self.last.map_or(self.config.from_block, |last| last.number + 1)
+    }
+}
+
+/// Each log must be in the block that was seen at its height.
+fn check_hashes(blocks: &[Head], logs: &[EventLog]) -> Result<(), KeeperError> {
+    let hashes: BTreeMap<_, _> = blocks.iter().map(|block| (block.number, block.hash)).collect();
+    match logs.iter().find(|log| hashes.get(&log.block_number) != Some(&log.block_hash)) {
+        Some(log) => Err(KeeperError::Unsettled { block: log.block_number }),
+        None => Ok(()),
+    }
+}

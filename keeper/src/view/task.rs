@@ -1,0 +1,139 @@
+use alloy::primitives::Address;
+
+use super::{BookKey, ClassKey, Slot, TierKey, ViewError};
+use crate::{ClassId, KindId, NodeId, TaskId, Tier, order::Value};
+
+/// A task that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Who pays.
+    pub creator: Address,
+    /// Its kind.
+    pub kind: KindId,
+    /// Units asked for.
+    pub size: u32,
+    /// The lowest VRAM tier of its nodes.
+    pub tier: Tier,
+    /// The class it requires or, once seated, the class its nodes share.
+    pub class: Option<ClassId>,
+    /// Its fee per second of estimated work.
+    pub value: Value,
+    /// Wei still held for it.
+    pub escrow: u128,
+    /// Where it is in its life.
+    pub stage: Stage,
+    /// When the stage is over, in Unix seconds; until it is seated, when its wait is.
+    pub deadline: u64,
+    /// How often it was drawn and found no nodes.
+    pub requeues: u32,
+    /// The block in which that last happened; 0 if never.
+    pub requeued_in: u64,
+}
+
+/// Where a task is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// In its book, at that place.
+    Queued(Slot),
+    /// In the round that a later block seats.
+    Drawn,
+    /// Its nodes are at work.
+    Committing(Seats),
+    /// Its nodes show their results.
+    Revealing(Seats),
+    /// One of those who agree delivers.
+    Delivering(Seats),
+}
+
+/// The three seats of a task. Ranks count from 1 in the order of commits and of reveals; 0 means "not yet".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seats {
+    /// Who holds them.
+    pub nodes: [NodeId; 3],
+    /// Order of the commitments.
+    pub commit_ranks: [u8; 3],
+    /// Order of the reveals.
+    pub reveal_ranks: [u8; 3],
+    /// Which of them agree, once settled.
+    pub agreeing: [bool; 3],
+    /// The seat whose turn it is to deliver.
+    pub deliverer: u8,
+}
+
+impl Task {
+    /// The book it waits in, or waited in.
+    pub fn book(&self) -> BookKey {
+        match self.class {
+            Some(class) => BookKey::Class(ClassKey { kind: self.kind, class }),
+            None => BookKey::Tier(TierKey { kind: self.kind, tier: self.tier }),
+        }
+    }
+
+    /// Its seats, once it has them.
+    pub const fn seats(&self) -> Option<&Seats> {
+        match &self.stage {
+            Stage::Queued(_) | Stage::Drawn => None,
+            Stage::Committing(seats) | Stage::Revealing(seats) | Stage::Delivering(seats) => Some(seats),
+        }
+    }
+}
+
+impl Stage {
+    /// The stage in a word.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Queued(_) => "queued",
+            Self::Drawn => "drawn",
+            Self::Committing(_) => "committing",
+            Self::Revealing(_) => "revealing",
+            Self::Delivering(_) => "delivering",
+        }
+    }
+}
+
+impl Seats {
+    pub(super) const fn new(nodes: [NodeId; 3]) -> Self {
+        Self { nodes, commit_ranks: [0; 3], reveal_ranks: [0; 3], agreeing: [false; 3], deliverer: 0 }
+    }
+
+    pub(super) fn commit(&mut self, task: TaskId, node: NodeId) -> Result<(), ViewError> {
+        let wrong = ViewError::WrongSeat { event: "Committed", task, node };
+        let seat = self.seat_of(node).filter(|seat| self.commit_ranks[*seat] == 0).ok_or(wrong)?;
+        self.commit_ranks[seat] = next_rank(self.commit_ranks);
+        Ok(())
+    }
+
+    pub(super) fn reveal(&mut self, task: TaskId, node: NodeId) -> Result<(), ViewError> {
+        let wrong = ViewError::WrongSeat { event: "Revealed", task, node };
+        let may = |seat: &usize| self.commit_ranks[*seat] != 0 && self.reveal_ranks[*seat] == 0;
+        let seat = self.seat_of(node).filter(may).ok_or(wrong)?;
+        self.reveal_ranks[seat] = next_rank(self.reveal_ranks);
+        Ok(())
+    }
+
+    pub(super) fn settle(&mut self, agreeing: [bool; 3], deliverer: u8) {
+        self.agreeing = agreeing;
+        self.deliverer = deliverer;
+    }
+
+    /// The turn goes to the next agreeing seat, which must be that of `next`.
+    pub(super) fn pass_delivery(&mut self, task: TaskId, next: NodeId) -> Result<(), ViewError> {
+        let wrong = ViewError::WrongSeat { event: "DeliveryPassed", task, node: next };
+        let later = (self.deliverer + 1..3).find(|seat| self.agreeing[usize::from(*seat)]);
+        self.deliverer = later.filter(|seat| self.nodes[usize::from(*seat)] == next).ok_or(wrong)?;
+        Ok(())
+    }
+
+    /// Whether it is that node's turn to deliver.
+    pub fn delivers(&self, node: NodeId) -> bool {
+        self.nodes.get(usize::from(self.deliverer)) == Some(&node)
+    }
+
+    fn seat_of(&self, node: NodeId) -> Option<usize> {
+        self.nodes.iter().position(|holder| *holder == node)
+    }
+}
+
+fn next_rank(ranks: [u8; 3]) -> u8 {
+    ranks.into_iter().max().unwrap_or_default() + 1
+}
