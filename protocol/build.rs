@@ -13,6 +13,7 @@ use std::{
 use serde_json::{Value, json};
 
 #[path = "src/pinned.rs"]
+#[allow(unreachable_pub, reason = "public in the library that shares the file")]
 mod pinned;
 
 /// The contracts that get bindings.
@@ -23,11 +24,17 @@ const ENUMS: [(&str, &str); 4] =
     [("Ending", "INetworkStats"), ("Intent", "INode"), ("State", "ITask"), ("Status", "INode")];
 
 /// What decides the bytecode, relative to the workspace.
-const INPUTS: [&str; 5] = ["contracts", "foundry.toml", "remappings.txt", "script/solc.cjs", "package-lock.json"];
+const INPUTS: [&str; 4] = ["contracts", "foundry.toml", "script/solc.cjs", "package-lock.json"];
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-fn main() -> Outcome<()> {
+fn main() {
+    if let Err(error) = generate() {
+        error.to_string().lines().for_each(|line| println!("cargo::error={line}"));
+    }
+}
+
+fn generate() -> Outcome<()> {
     let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
     watch(&workspace);
     compile(&forge(&workspace)?, &workspace)?;
@@ -35,10 +42,8 @@ fn main() -> Outcome<()> {
 }
 
 fn watch(workspace: &Path) {
-    for input in INPUTS.map(|input| workspace.join(input)) {
-        if input.exists() {
-            println!("cargo:rerun-if-changed={}", input.display());
-        }
+    for input in INPUTS {
+        println!("cargo:rerun-if-changed={}", workspace.join(input).display());
     }
     println!("cargo:rerun-if-changed=src/pinned.rs");
     println!("cargo:rerun-if-env-changed={}", pinned::variable("forge"));
@@ -46,14 +51,14 @@ fn watch(workspace: &Path) {
 
 /// The forge to use. One found by chance must be of the pinned version; one that was named is taken as it is.
 fn forge(workspace: &Path) -> Outcome<PathBuf> {
-    let advice = "run `make setup`, or name one in XENON_FORGE";
     let wanted = pinned::FOUNDRY_VERSION;
-    let forge =
-        pinned::find("forge", workspace).ok_or_else(|| format!("XP-001: forge {wanted} not found: {advice}"))?;
-    let version = String::from_utf8(Command::new(&forge).arg("--version").output()?.stdout)?;
+    let complaint = |what: String| format!("XP-001: {what}: run `make setup`, or name forge {wanted} in XENON_FORGE");
+    let forge = pinned::find("forge", workspace).ok_or_else(|| complaint(format!("forge {wanted} not found")))?;
+    let run = Command::new(&forge).arg("--version").output();
+    let run = run.map_err(|error| complaint(format!("{} does not run ({error})", forge.display())))?;
+    let version = String::from_utf8_lossy(&run.stdout);
     if env::var_os(pinned::variable("forge")).is_none() && !version.contains(wanted) {
-        let found = version.lines().next().unwrap_or("no version");
-        return Err(format!("XP-001: {} is not forge {wanted} ({found}): {advice}", forge.display()).into());
+        return Err(complaint(format!("{} is another version than {wanted}", forge.display())).into());
     }
     Ok(forge)
 }

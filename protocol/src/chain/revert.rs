@@ -93,3 +93,59 @@ impl fmt::Debug for Revert {
         write!(f, "Revert({self})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{Address, U256, aliases::U40};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::contracts::{Node, Task};
+
+    fn wrong_reveal() -> Revert {
+        let error =
+            Task::WrongReveal { task: U40::from(7), node: 3, expected: [0x11; 32].into(), actual: [0x22; 32].into() };
+        Revert::new(error.abi_encode())
+    }
+
+    #[test]
+    fn errors_of_the_contracts_are_named_with_their_arguments() {
+        let (one, two) = ("11".repeat(32), "22".repeat(32));
+        let expected = format!("WrongReveal(task: 7, node: 3, expected: 0x{one}, actual: 0x{two})");
+        assert_eq!(wrong_reveal().to_string(), expected);
+        let key = Address::repeat_byte(0xab);
+        let in_use = Revert::new(Node::KeyInUse { key, node: 5 }.abi_encode());
+        assert_eq!(in_use.to_string(), format!("KeyInUse(key: {key}, node: 5)"));
+    }
+
+    #[test]
+    fn errors_are_matched_by_type() {
+        let revert = wrong_reveal();
+        assert_eq!(revert.decode::<Task::WrongReveal>().unwrap().node, 3);
+        assert!(revert.is::<Task::WrongReveal>() && !revert.is::<Task::NotSeated>());
+        assert!(matches!(revert.decode_any(), Some(Task::TaskErrors::WrongReveal(_))));
+        assert!(revert.decode_any::<Node::NodeErrors>().is_none());
+    }
+
+    #[test]
+    fn what_every_compiler_knows_is_explained() {
+        assert_eq!(Revert::new(Message::from("too bad").abi_encode()).to_string(), "\"too bad\"");
+        let overflow = Panic { code: U256::from(0x11) };
+        assert_eq!(Revert::new(overflow.abi_encode()).to_string(), overflow.to_string());
+    }
+
+    #[test]
+    fn what_nobody_knows_is_shown_as_it_is() {
+        assert_eq!(Revert::new(Bytes::new()).to_string(), "no reason given");
+        assert_eq!(Revert::new([1, 2, 3]).to_string(), "unknown reason 0x010203");
+        assert_eq!(Revert::new([1, 2, 3, 4, 5]).to_string(), "unknown reason 0x0102030405");
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_reasons_are_shown_too(keep in 0..132usize, noise: Vec<u8>) {
+            let data = [&wrong_reveal().data()[..keep], &noise].concat();
+            prop_assert!(!Revert::new(data).to_string().is_empty());
+        }
+    }
+}
