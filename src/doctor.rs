@@ -2,7 +2,7 @@
 
 use std::{env, fmt::Display, path::Path};
 
-use comfy_table::{Cell, Color, Table, presets::UTF8_FULL_CONDENSED};
+use comfy_table::{Cell, Color, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use eyre::{Result, eyre};
 use tokio::task::spawn_blocking;
 use xenon_executor::{Device, ExecutionClass, ExecutorError, model::ModelStore, runtime};
@@ -88,7 +88,10 @@ async fn relay(settings: &Settings) -> Result<String> {
 
 fn table(checks: &[Check]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(["check", "", "finding"]);
+    table
+        .load_style(UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(["check", "", "finding"]);
     for check in checks {
         let (mark, color, text) = match &check.outcome {
             Ok(text) => ("ok", Color::Green, text),

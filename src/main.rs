@@ -56,7 +56,9 @@ async fn run(cli: Cli) -> Result<()> {
 fn log(command: &Command) {
     let service = matches!(command, Command::Node(_) | Command::Keeper(_) | Command::Gateway(_));
     let default = if service { "info" } else { "off" };
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
+    let chosen = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| default.to_owned());
+    // The HTTP transport logs whole URLs, which may hold API keys, below this level.
+    let filter = EnvFilter::builder().parse_lossy(format!("{chosen},alloy_transport_http=warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -7,10 +7,16 @@ use alloy::primitives::{
 
 use crate::error::CliError;
 
+/// Decimal places of the coin.
+const DECIMALS: usize = 18;
+
 /// Wei of an amount such as `2.5`.
 pub(crate) fn parse(text: &str) -> Result<U256, CliError> {
     let bad = || CliError::BadAmount { text: text.to_owned() };
-    if text.trim().starts_with('-') {
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
+    // The library takes nothing for zero and cuts off what is finer than a wei.
+    let is_number = [whole, fraction].iter().all(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
+    if !is_number || whole.is_empty() || fraction.is_empty() || fraction.len() > DECIMALS {
         return Err(bad());
     }
     parse_ether(text.trim()).map_err(|_| bad())
@@ -54,7 +60,7 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_refused() {
-        for text in ["", "-1", "ten", "1.0000000000000000001", "1,5"] {
+        for text in ["", "-1", "ten", ".", "1.", ".5", "1.0000000000000000001", "1,5", "1e3", "1.-5"] {
             assert!(matches!(parse(text), Err(CliError::BadAmount { .. })), "{text:?}");
         }
     }

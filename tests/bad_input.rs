@@ -43,7 +43,7 @@ fn the_configuration_in_force_holds_no_key() {
     assert!(text.contains("[chain]") && !text.contains("swordfish"), "{text}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_that_is_another_is_refused() {
     let network = Network::deployed().await;
     let output = network.xenon().args(["task", "status", "1", "--chain-id", "1"]).output().unwrap();
@@ -51,7 +51,7 @@ async fn a_chain_that_is_another_is_refused() {
     assert!(error.contains("XP-303") && error.contains("31337"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_without_a_network_is_refused() {
     let network = Network::deployed().await;
     let nobody = "0x00000000000000000000000000000000000000aa";
@@ -60,7 +60,7 @@ async fn an_address_without_a_network_is_refused() {
     assert!(error.contains("XP-") && error.to_lowercase().contains(nobody), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_tasks_and_prices_cost_nothing() {
     let network = Network::deployed().await;
     let _relay = network.relay();
@@ -97,7 +97,7 @@ async fn bad_tasks_and_prices_cost_nothing() {
     assert_eq!(balance().await, before, "nothing was paid");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relay_that_is_down_is_found_before_anything_is_paid() {
     let network = Network::deployed().await;
     let args = ["--price", "1", "--relay", "http://127.0.0.1:1"];

@@ -16,7 +16,7 @@ fn status(network: &Network, task: &str) -> Value {
     serde_json::from_str(&stdout(&output)).unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_is_answered_though_a_node_is_killed_while_it_works() {
     let network = Network::deployed().await;
     let _relay = network.relay();
@@ -37,7 +37,7 @@ async fn a_task_is_answered_though_a_node_is_killed_while_it_works() {
     assert!(table.contains("delivered") && table.contains("seated"), "{table}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_for_an_unknown_model_is_refunded_and_nobody_is_frozen() {
     let network = Network::deployed().await;
     let _relay = network.relay();
@@ -50,7 +50,7 @@ async fn a_task_for_an_unknown_model_is_refunded_and_nobody_is_frozen() {
     assert_eq!(task["status"], "aborted: the nodes report the same error");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_script_and_the_binary_deploy_to_the_same_addresses() {
     let network = Network::deployed().await;
     let deployer = network.anvil.signers()[0].address();
