@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ending} from "../../contracts/interfaces/INetworkStats.sol";
 import {INode} from "../../contracts/interfaces/INode.sol";
 import {ITask} from "../../contracts/interfaces/ITask.sol";
 import {TaskId} from "../../contracts/types/Ids.sol";

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
-import {ClassId, NodeId, TaskId} from "../../../contracts/types/Ids.sol";
+import {ClassId, TaskId} from "../../../contracts/types/Ids.sol";
 import {Network} from "../Network.sol";
 
 contract QueueWakeTest is Network {
