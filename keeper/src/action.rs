@@ -62,16 +62,16 @@ impl Action {
         }
     }
 
-    /// Whether the call changed anything when it was simulated, as far as what it returned tells. A round that waits
-    /// may be drawn again or lose its tasks to the queue, for which `dispatch` returns zeros as well.
-    pub fn has_effect(&self, returned: &Bytes) -> bool {
+    /// Whether what the call returned when it was simulated says that it changes something. A `dispatch` that returns
+    /// zeros may still do so: a round can be drawn again, or lose all of its tasks to the queue.
+    pub fn shows_effect(&self, returned: &Bytes) -> bool {
         match self {
-            Self::Dispatch { seats: 0, .. } => TaskQueue::dispatchCall::abi_decode_returns(returned)
+            Self::Dispatch { .. } => TaskQueue::dispatchCall::abi_decode_returns(returned)
                 .is_ok_and(|done| !(done.seated.is_zero() && done.drawn.is_zero())),
             Self::Absorb { .. } => {
                 Node::absorbCall::abi_decode_returns(returned).is_ok_and(|absorbed| !absorbed.is_zero())
             }
-            Self::Dispatch { .. } | Self::Advance(_) | Self::Expire(_) | Self::Wake(_) => true,
+            Self::Advance(_) | Self::Expire(_) | Self::Wake(_) => true,
         }
     }
 }

@@ -22,6 +22,14 @@ pub enum Progress {
     Stale(Head),
 }
 
+impl Progress {
+    /// The head that the endpoint gave.
+    pub const fn head(&self) -> &Head {
+        let (Self::Fresh(head) | Self::Unchanged(head) | Self::Stale(head)) = self;
+        head
+    }
+}
+
 /// Follows a chain by its heads and logs.
 ///
 /// Blocks must follow each other by their parent hashes. When they do not, the chain was reorganised and the view is

@@ -1,5 +1,3 @@
-use xenon_protocol::chain::Head;
-
 use crate::{KeeperError, Progress};
 
 /// Whether the chain can be followed. Each change of state is told once, however long it lasts.
@@ -20,40 +18,78 @@ impl Health {
         self.failures
     }
 
-    /// Takes note of a look at the chain.
-    pub(crate) fn note(&mut self, look: &Result<Progress, KeeperError>, is_too_old: bool) {
-        match look {
-            Err(error) => self.fail(error),
-            Ok(Progress::Fresh(head) | Progress::Unchanged(head)) if is_too_old => {
-                self.degrade(TOO_OLD, head, "the newest block is too old to act on");
-            }
-            Ok(Progress::Stale(head)) => self.degrade(BEHIND, head, "the endpoint has fallen behind"),
-            Ok(Progress::Fresh(head) | Progress::Unchanged(head)) => self.recover(head),
+    /// Takes note of a look at the chain; `true` if that was a change worth telling.
+    pub(crate) fn note(&mut self, look: &Result<Progress, KeeperError>, is_too_old: bool) -> bool {
+        self.failures = if look.is_err() { self.failures.saturating_add(1) } else { 0 };
+        let trouble = match look {
+            Err(error) => Some(error.code()),
+            Ok(Progress::Stale(_)) => Some(BEHIND),
+            Ok(_) if is_too_old => Some(TOO_OLD),
+            Ok(_) => None,
+        };
+        let has_changed = std::mem::replace(&mut self.trouble, trouble) != trouble;
+        if has_changed {
+            tell(look, trouble);
+        }
+        has_changed
+    }
+}
+
+fn tell(look: &Result<Progress, KeeperError>, trouble: Option<&'static str>) {
+    match (look, trouble) {
+        (Err(error), _) => tracing::warn!(code = error.code(), %error, "the chain cannot be followed, nothing is sent"),
+        (Ok(look), Some(BEHIND)) => {
+            tracing::warn!(
+                code = BEHIND,
+                block = look.head().number,
+                "the endpoint has fallen behind, nothing is sent"
+            );
+        }
+        (Ok(look), Some(code)) => {
+            tracing::warn!(code, block = look.head().number, "the newest block is too old, nothing is sent");
+        }
+        (Ok(look), None) => {
+            tracing::info!(code = "XK-053", block = look.head().number, "the chain can be followed again");
         }
     }
+}
 
-    fn fail(&mut self, error: &KeeperError) {
-        self.failures = self.failures.saturating_add(1);
-        if self.changes_to(Some(error.code())) {
-            tracing::warn!(code = error.code(), %error, "the chain cannot be followed, nothing is sent");
-        }
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::B256;
+    use xenon_protocol::chain::{ChainError, Endpoint, Head};
+
+    use super::*;
+
+    fn head() -> Head {
+        Head { number: 1, hash: B256::ZERO, parent_hash: B256::ZERO, timestamp: 0, base_fee: 0 }
     }
 
-    fn degrade(&mut self, code: &'static str, head: &Head, what: &'static str) {
-        self.failures = 0;
-        if self.changes_to(Some(code)) {
-            tracing::warn!(code, block = head.number, "{what}, nothing is sent");
-        }
+    fn down() -> Result<Progress, KeeperError> {
+        let endpoint = Endpoint::local("nowhere");
+        Err(ChainError::Unreachable { endpoint, reason: String::from("test") }.into())
     }
 
-    fn recover(&mut self, head: &Head) {
-        self.failures = 0;
-        if self.changes_to(None) {
-            tracing::info!(code = "XK-053", block = head.number, "the chain can be followed again");
-        }
+    #[test]
+    fn each_change_of_state_is_told_once() {
+        let (well, behind) = (Ok(Progress::Unchanged(head())), Ok(Progress::Stale(head())));
+        let mut health = Health::default();
+        let looks = [&well, &down(), &down(), &behind, &behind, &well];
+        assert_eq!(looks.map(|look| health.note(look, false)), [false, true, false, true, false, true]);
+        assert_eq!(
+            (health.note(&well, true), health.note(&well, true), health.note(&well, false)),
+            (true, false, true)
+        );
     }
 
-    fn changes_to(&mut self, trouble: Option<&'static str>) -> bool {
-        std::mem::replace(&mut self.trouble, trouble) != trouble
+    #[test]
+    fn failures_are_counted_until_a_look_succeeds() {
+        let mut health = Health::default();
+        for failures in 1..4 {
+            health.note(&down(), false);
+            assert_eq!(health.failures(), failures);
+        }
+        health.note(&Ok(Progress::Stale(head())), false);
+        assert_eq!(health.failures(), 0);
     }
 }

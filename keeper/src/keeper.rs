@@ -188,9 +188,8 @@ impl<A: Account> Keeper<A> {
     }
 
     fn is_too_old(&self, look: &Progress) -> bool {
-        let (Progress::Fresh(head) | Progress::Unchanged(head)) = look else { return false };
         let limit = self.config.max_head_age_s;
-        limit != 0 && head.timestamp.saturating_add(limit) < unix_now()
+        limit != 0 && look.head().timestamp.saturating_add(limit) < unix_now()
     }
 }
 

@@ -102,11 +102,11 @@ impl<A: Account> Submitter<A> {
     async fn would_change(&self, action: Action) -> Result<bool, ChainError> {
         let chain = self.account.chain();
         let returned: Bytes = chain.call(self.account.address(), &action.call(&self.contracts)).await?;
-        if action.has_effect(&returned) {
+        if action.shows_effect(&returned) {
             return Ok(true);
         }
         match action {
-            // It may be that a round is drawn again, or that all of its tasks go back to the queue.
+            // A round that waits is drawn again, or all of its tasks go back to the queue.
             Action::Dispatch { seats, .. } if seats > 0 => {
                 let round = chain.view(self.contracts.queue, &TaskQueue::roundCall {}).await?;
                 Ok(!round.drawBlock.is_zero())

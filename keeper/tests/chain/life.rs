@@ -1,0 +1,170 @@
+//! A keeper alone brings every task to its end.
+
+use alloy::sol_types::SolCall;
+use proptest::prelude::*;
+use xenon_keeper::{Action, Collector, Keeper, NodeId, Outcome, Policy, Round, TaskId, View};
+use xenon_protocol::{
+    chain::{Call, Receipt},
+    contracts::{NetworkStats, Node, Task},
+};
+use xenon_sim::RevmChain;
+
+use crate::{
+    differential::fixed,
+    faulty::{Faulty, ReadFault, SendFault},
+    people::People,
+    world::{CREATOR, KEEPER, World, block_on, config},
+};
+
+/// A coin in wei.
+const COIN: u128 = 1_000_000_000_000_000_000;
+
+/// A world with a keeper and nodes at work.
+struct Life {
+    world: World,
+    people: People,
+    /// What the nodes see: nothing but the truth.
+    truth: Collector<RevmChain>,
+    chain: Faulty,
+    keeper: Keeper<Faulty>,
+}
+
+impl Life {
+    fn new(world: World, people: People) -> Self {
+        let chain = Faulty::new(&world.chain);
+        let keeper = Keeper::new(chain.clone(), world.contracts, Policy::default(), config());
+        Self { truth: world.collector(), world, people, chain, keeper }
+    }
+
+    /// The nodes act in one block, then the keeper has its turn.
+    fn tick(&mut self, seconds: u64) -> Option<Round> {
+        block_on(self.truth.collect()).unwrap();
+        let transactions = self.people.act(&self.world, self.truth.view());
+        self.world.chain.mine_with(seconds, &transactions);
+        block_on(self.keeper.step()).ok()
+    }
+
+    /// Lives until no task is alive; panics if that takes too long.
+    fn live(&mut self, seconds: u64) -> Vec<(Action, Outcome)> {
+        let mut outcomes = Vec::new();
+        for _ in 0..200 {
+            outcomes.extend(self.tick(seconds).unwrap_or_default().outcomes);
+            block_on(self.truth.collect()).unwrap();
+            if self.view().tasks().iter().next().is_none() {
+                return outcomes;
+            }
+        }
+        panic!("tasks are still alive: {:?}", self.view().tasks());
+    }
+
+    fn view(&self) -> &View {
+        self.truth.view()
+    }
+
+    /// Every transaction of the keeper changed something.
+    fn assert_nothing_in_vain(&self) {
+        let vain: Vec<_> = self.chain.landed().into_iter().filter(changed_nothing).collect();
+        assert!(vain.is_empty(), "{vain:?}");
+    }
+
+    /// The tasks that the keeper seated, in order.
+    fn seated(&self) -> Vec<u64> {
+        let logs = self.chain.landed().into_iter().flat_map(|(_, receipt)| receipt.logs);
+        logs.filter_map(|log| log.decode::<Task::TaskSeated>()).map(|event| event.task.to()).collect()
+    }
+
+    fn create(&self, fee: u128, gb: u16, wait: u32) {
+        self.world.send(CREATOR, self.world.create(0, 100, gb, 0, fee, wait)).unwrap();
+    }
+
+    fn overview(&self) -> NetworkStats::Overview {
+        self.world.read(self.world.contracts.stats, &NetworkStats::overviewCall {})
+    }
+}
+
+/// Whoever changes something says so, but for nodes that are taken into the sets.
+fn changed_nothing((call, receipt): &(Call, Receipt)) -> bool {
+    receipt.logs.is_empty() && !call.data.starts_with(&Node::absorbCall::SELECTOR)
+}
+
+fn nodes(numbers: &[u32]) -> Vec<NodeId> {
+    numbers.iter().copied().map(NodeId).collect()
+}
+
+#[test]
+fn tasks_of_honest_nodes_are_delivered_dearest_first_and_the_keeper_is_paid() {
+    let mut life = Life::new(World::with_nodes(4), People::default());
+    for fee in [1, 3, 2] {
+        life.create(fee * COIN, 0, 100_000);
+    }
+    let outcomes = life.live(1);
+    assert!(outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Done(_))), "{outcomes:?}");
+    assert!(outcomes.iter().all(|(action, _)| matches!(action, Action::Dispatch { .. })), "{outcomes:?}");
+    life.assert_nothing_in_vain();
+    assert_eq!(life.seated(), [2, 3, 1]);
+    assert_eq!(life.overview().succeeded.to::<u64>(), 3);
+    let credit: u128 = life.world.read(life.world.contracts.task, &Task::creditOfCall { account: KEEPER }).to();
+    assert_eq!(credit, 6 * COIN / 100, "a hundredth of each fee");
+}
+
+#[test]
+fn tasks_end_whatever_their_nodes_fail_to_do() {
+    let people = People {
+        absent: nodes(&[1]),
+        silent: nodes(&[2]),
+        keepers_of_results: nodes(&[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        lazy: nodes(&[4]),
+    };
+    let mut life = Life::new(World::with_nodes(9), people);
+    for fee in 1..=9 {
+        life.create(fee * COIN, 0, 500_000);
+    }
+    life.create(COIN, 128, 500);
+    let outcomes = life.live(40);
+    let advanced = outcomes.iter().filter(|(action, _)| matches!(action, Action::Advance(_))).count();
+    assert!(advanced >= 9, "nobody ever delivers: {advanced}");
+    assert!(outcomes.iter().any(|(action, _)| *action == Action::Expire(TaskId(10))), "nobody has 128 GB");
+    assert!(!outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_))), "{outcomes:?}");
+    life.assert_nothing_in_vain();
+    assert_eq!(life.overview().created.to::<u64>(), 10);
+    assert_eq!(life.overview().running.to::<u64>(), 0);
+}
+
+fn read_fault() -> impl Strategy<Value = ReadFault> {
+    prop_oneof![
+        12 => Just(ReadFault::Fine),
+        2 => Just(ReadFault::Down),
+        2 => (1..4u64).prop_map(ReadFault::Behind),
+        1 => Just(ReadFault::MissingLog),
+    ]
+}
+
+fn send_fault() -> impl Strategy<Value = SendFault> {
+    use SendFault::{Down, Dropped, Fine, Lost, Poor, Rejected, TimedOut, Unconfirmed};
+    prop::sample::select(vec![Fine, Down, Lost, Unconfirmed, Dropped, TimedOut, Rejected, Poor])
+}
+
+proptest! {
+    #![proptest_config(fixed(24))]
+
+    /// Faults of all kinds, then none: every task ends, is seated once, and no transaction was sent in vain.
+    #[test]
+    fn faults_delay_and_change_nothing(
+        reads in prop::collection::vec(read_fault(), 0..300),
+        sends in prop::collection::vec(send_fault(), 0..12),
+    ) {
+        let people = People { absent: nodes(&[1]), keepers_of_results: nodes(&[2, 3]), ..People::default() };
+        let mut life = Life::new(World::with_nodes(7), people);
+        life.chain.fail_reads(reads);
+        life.chain.fail_sends(sends);
+        for fee in 1..=4 {
+            life.create(fee * COIN, 0, 500_000);
+        }
+        life.live(30);
+        life.assert_nothing_in_vain();
+        let mut seated = life.seated();
+        seated.sort_unstable();
+        prop_assert_eq!(seated, [1, 2, 3, 4]);
+        prop_assert_eq!(life.overview().running.to::<u64>(), 0);
+    }
+}

@@ -1,0 +1,13 @@
+//! The keeper on the real bytecode in revm.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod differential;
+mod faulty;
+mod life;
+mod operation;
+mod outages;
+mod people;
+mod service;
+mod storage;
+mod world;

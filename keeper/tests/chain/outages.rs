@@ -1,0 +1,197 @@
+//! What the keeper sees of a chain that fails, lags, leaves logs out or is reorganised, and that it does not act on it.
+
+use xenon_keeper::{Collector, Keeper, KeeperConfig, KeeperError, Outcome, Policy, Progress, Round};
+use xenon_sim::RevmChain;
+
+use crate::{
+    faulty::{Faulty, ReadFault, SendFault},
+    world::{CREATOR, World, block_on, config},
+};
+
+const FEE: u128 = 1_000_000_000_000_000_000;
+
+/// A world in which one task waits to be drawn, and a keeper that has not looked yet.
+fn one_task() -> (World, Faulty, Keeper<Faulty>) {
+    let world = World::with_nodes(3);
+    create(&world, &world.chain, FEE);
+    let chain = Faulty::new(&world.chain);
+    let keeper = Keeper::new(chain.clone(), world.contracts, Policy::default(), config());
+    (world, chain, keeper)
+}
+
+fn create(world: &World, chain: &RevmChain, fee: u128) {
+    chain.mine_with(1, &[(CREATOR, world.create(0, 100, 0, 0, fee, 1_000))]).remove(0).unwrap();
+}
+
+#[test]
+fn read_that_fails_never_causes_an_act_and_is_made_good_by_the_next_round() {
+    let (_, chain, mut keeper) = one_task();
+    block_on(keeper.step()).unwrap();
+    let whole = chain.reads_done();
+    // The last two reads of the round are the simulation and the balance.
+    for failing in 0..whole - 2 {
+        let (_, chain, mut keeper) = one_task();
+        chain.fail_reads((0..failing).map(|_| ReadFault::Fine).chain([ReadFault::Down]));
+        let error = block_on(keeper.step()).unwrap_err();
+        assert_eq!((error.code(), error.is_permanent()), ("XP-302", false), "read {failing}");
+        assert_eq!(chain.begun(), 0, "read {failing}");
+        let round = block_on(keeper.step()).unwrap();
+        assert!(matches!(round.outcomes[..], [(_, Outcome::Done(_))]), "read {failing}: {round:?}");
+    }
+}
+
+#[test]
+fn head_that_was_left_behind_is_not_acted_on() {
+    let world = World::with_nodes(3);
+    let chain = Faulty::new(&world.chain);
+    let mut keeper = Keeper::new(chain.clone(), world.contracts, Policy::default(), config());
+    create(&world, &world.chain, FEE);
+    world.chain.mine(2_000);
+    chain.fail_sends([SendFault::Rejected; 2]);
+    assert_eq!(block_on(keeper.step()).unwrap().outcomes.len(), 1, "there is something to expire");
+    for blocks in 1..8 {
+        chain.fail_reads([ReadFault::Behind(blocks)]);
+        assert_eq!(block_on(keeper.step()).unwrap(), Round::default(), "{blocks}");
+    }
+    assert_eq!(chain.begun(), 1);
+}
+
+#[test]
+fn head_from_before_our_own_transaction_is_not_acted_on() {
+    let (_, chain, mut keeper) = one_task();
+    assert_eq!(block_on(keeper.step()).unwrap().outcomes.len(), 1);
+    // As if the endpoint had not seen yet what it sent.
+    chain.fail_reads([ReadFault::Behind(1)]);
+    assert_eq!(block_on(keeper.step()).unwrap().head, None);
+    assert_eq!(chain.begun(), 1);
+}
+
+#[test]
+fn log_left_out_is_noticed_and_nothing_is_sent_until_it_is_there() {
+    let (_, chain, mut keeper) = one_task();
+    chain.fail_reads([ReadFault::MissingLog; 100]);
+    let error = block_on(keeper.step()).unwrap_err();
+    assert!(matches!(error, KeeperError::View(_)), "{error}");
+    assert_eq!(chain.begun(), 0);
+    let mut rounds = (0..20).map(|_| block_on(keeper.step()));
+    assert!(rounds.any(|round| round.is_ok_and(|round| !round.outcomes.is_empty())));
+}
+
+/// Two futures of one world that part after its newest block, each `blocks` long and with another task.
+fn futures_of(world: &World, blocks: u64) -> [RevmChain; 2] {
+    [2, 3].map(|coins| {
+        let future = world.chain.fork();
+        create(world, &future, coins * FEE);
+        (1..blocks).for_each(|_| drop(future.mine(1)));
+        future
+    })
+}
+
+/// Looks until something new was read to its end.
+fn catch_up(collector: &mut Collector<Faulty>) {
+    for _ in 0..3 {
+        if matches!(block_on(collector.collect()), Ok(Progress::Fresh(_))) {
+            return;
+        }
+    }
+    panic!("the new chain is never seen");
+}
+
+/// A collector sees one future, then the other, and must know what one that has seen only the other knows.
+fn assert_reorganisation_is_followed(blocks: u64, more: u64, linked_blocks: u64) {
+    let world = World::with_nodes(3);
+    let [first, second] = futures_of(&world, blocks);
+    (0..more).for_each(|_| drop(second.mine(1)));
+    let chain = Faulty::new(&first);
+    let config = KeeperConfig { linked_blocks, log_range: 7, ..config() };
+    let mut collector = Collector::new(chain.clone(), world.contracts, config);
+    catch_up(&mut collector);
+    chain.reorganise(&second);
+    catch_up(&mut collector);
+    let mut fresh = Collector::new(second, world.contracts, self::config());
+    block_on(fresh.collect()).unwrap();
+    assert_eq!(collector.view(), fresh.view(), "{blocks} blocks, {more} more, {linked_blocks} linked");
+}
+
+#[test]
+fn reorganisation_of_any_depth_is_followed() {
+    for linked_blocks in [1, 4, 64] {
+        for blocks in [1, 2, 12, 40] {
+            for more in [0, 1, 30] {
+                assert_reorganisation_is_followed(blocks, more, linked_blocks);
+            }
+        }
+    }
+}
+
+#[test]
+fn shorter_chain_with_other_blocks_is_a_reorganisation_and_one_with_the_same_is_not() {
+    let world = World::with_nodes(3);
+    let [first, second] = futures_of(&world, 5);
+    let chain = Faulty::new(&first);
+    let mut collector = Collector::new(chain.clone(), world.contracts, config());
+    (0..5).for_each(|_| drop(first.mine(1)));
+    catch_up(&mut collector);
+    chain.fail_reads([ReadFault::Behind(3)]);
+    assert!(matches!(block_on(collector.collect()), Ok(Progress::Stale(_))));
+    chain.reorganise(&second);
+    catch_up(&mut collector);
+    let mut fresh = Collector::new(second, world.contracts, config());
+    block_on(fresh.collect()).unwrap();
+    assert_eq!(collector.view(), fresh.view());
+}
+
+#[test]
+fn start_after_the_deployment_is_named_and_mended_by_nothing_but_the_configuration() {
+    let (world, chain, _) = one_task();
+    let from_block = block_on(xenon_protocol::chain::Chain::head(&world.chain)).unwrap().number;
+    let late = KeeperConfig { from_block: from_block + 1, ..config() };
+    let mut keeper = Keeper::new(chain.clone(), world.contracts, Policy::default(), late);
+    for _ in 0..2 {
+        assert_eq!(block_on(keeper.step()).unwrap_err().code(), "XK-003");
+    }
+    let late = KeeperConfig { from_block, ..config() };
+    let mut keeper = Keeper::new(chain.clone(), world.contracts, Policy::default(), late);
+    assert_eq!(block_on(keeper.step()).unwrap_err().code(), "XK-013");
+    assert_eq!(chain.begun(), 0);
+}
+
+#[test]
+fn action_whose_fate_is_unknown_is_left_alone_for_some_blocks() {
+    for fault in [SendFault::Dropped, SendFault::Rejected, SendFault::Poor] {
+        let (world, chain, mut keeper) = one_task();
+        chain.fail_sends([fault]);
+        let round = block_on(keeper.step()).unwrap();
+        assert!(matches!(round.outcomes[..], [(_, Outcome::Failed(_))]), "{fault:?}: {round:?}");
+        world.chain.mine(1);
+        let round = block_on(keeper.step()).unwrap();
+        assert!(matches!(round.outcomes[..], [(_, Outcome::Held { .. })]), "{fault:?}: {round:?}");
+        world.chain.mine(1);
+        let round = block_on(keeper.step()).unwrap();
+        assert!(matches!(round.outcomes[..], [(_, Outcome::Done(_))]), "{fault:?}: {round:?}");
+    }
+}
+
+#[test]
+fn transaction_that_did_not_get_through_is_tried_again_at_once_and_one_that_did_is_not() {
+    let (_, chain, mut keeper) = one_task();
+    chain.fail_sends([SendFault::Down, SendFault::Down]);
+    let round = block_on(keeper.step()).unwrap();
+    assert!(matches!(round.outcomes[..], [(_, Outcome::Done(_))]), "{round:?}");
+    assert_eq!((chain.begun(), chain.landed().len()), (3, 1));
+
+    let (_, chain, mut keeper) = one_task();
+    chain.fail_sends([SendFault::Lost]);
+    let round = block_on(keeper.step()).unwrap();
+    assert!(matches!(round.outcomes[..], [(_, Outcome::NoEffect)]), "{round:?}");
+    assert_eq!((chain.begun(), chain.landed().len()), (1, 1));
+}
+
+#[test]
+fn attempts_are_bounded() {
+    let (_, chain, mut keeper) = one_task();
+    chain.fail_sends([SendFault::Down; 10]);
+    let round = block_on(keeper.step()).unwrap();
+    assert!(matches!(round.outcomes[..], [(_, Outcome::Failed(_))]), "{round:?}");
+    assert_eq!(chain.begun(), 3);
+}
