@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {IQoS} from "./interfaces/IQoS.sol";
+import {IGNORED, IQoS, MISSED} from "./interfaces/IQoS.sol";
 import {Bits} from "./libraries/Bits.sol";
 import {NodeId} from "./types/Ids.sol";
 import {NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
@@ -12,10 +12,6 @@ import {NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
 contract QoS is IQoS {
     using Bits for uint256;
 
-    /// Grade of a node that did not submit.
-    uint8 public constant MISSED = 254;
-    /// Grade that leaves a node as it is.
-    uint8 public constant IGNORED = 255;
     /// Misses in a row that suspend a node.
     uint8 public constant MISS_LIMIT = 3;
 

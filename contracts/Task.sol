@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Ending, INetworkStats} from "./interfaces/INetworkStats.sol";
 import {INode} from "./interfaces/INode.sol";
-import {IQoS} from "./interfaces/IQoS.sol";
+import {IGNORED, IQoS, MISSED} from "./interfaces/IQoS.sol";
 import {ITask} from "./interfaces/ITask.sol";
 import {ITaskQueue} from "./interfaces/ITaskQueue.sol";
 import {Bits} from "./libraries/Bits.sol";
@@ -58,9 +58,6 @@ contract Task is ITask {
     uint256 public constant KIND_LIMIT = 16;
 
     uint256 private constant BPS = 10_000;
-    /// @dev Grades of IQoS.
-    uint8 private constant MISSED = 254;
-    uint8 private constant IGNORED = 255;
 
     INode private immutable NODE;
     ITaskQueue private immutable QUEUE;

@@ -9,14 +9,14 @@ import {OrderBook} from "./libraries/OrderBook.sol";
 import {PackedTops} from "./libraries/PackedTops.sol";
 import {Servable} from "./libraries/Servable.sol";
 import {BookTag} from "./types/BookTag.sol";
-import {ClassId, NodeId, TaskId} from "./types/Ids.sol";
+import {ClassId, TaskId} from "./types/Ids.sol";
 import {Level, ValueRate, ValueRates} from "./types/ValueRate.sol";
 import {NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
 
 /// @title The order books and the dispatcher.
 /// @dev Header: queued 0-39 | draw block 40-79 | round size 80-95 | seated of the round 96-111 | kinds in use 112-127 |
 /// kinds whose nodes share a class 128-143.
-/// Books of a required class compete through one book of books, `_classes`, keyed by kind and class at the level of
+/// Books of a required class compete through one book of books, `_classBook`, keyed by kind and class at the level of
 /// their best task; a book whose class lacks three free nodes is parked (taken out) until somebody wakes it.
 contract TaskQueue is ITaskQueue {
     using Bits for uint256;
@@ -33,8 +33,9 @@ contract TaskQueue is ITaskQueue {
     uint256 private constant KIND_LIMIT = 16;
     uint256 private constant PER_WORD = 6;
     uint256 private constant HASH_WINDOW = 256;
-    /// @dev Deferred changes of membership applied for every task seated, and at least for one.
+    /// @dev Deferred changes of membership applied at the end of a round, for each of its tasks up to `ABSORB_TASKS`.
     uint256 private constant ABSORB_PER_TASK = 8;
+    uint256 private constant ABSORB_TASKS = 16;
     /// @dev Tasks in one round, so that its index fits and the reservation loop stays short.
     uint256 private constant ROUND_LIMIT = 64;
     /// @dev Books of classes without three free nodes taken out of the competition in one look.
@@ -77,7 +78,10 @@ contract TaskQueue is ITaskQueue {
         uint256 drawBlock = _header.get(DRAW, 40);
         if (drawBlock == block.number) return (0, _draw(maxTasks));
         if (drawBlock != 0) {
-            if (block.number - drawBlock > HASH_WINDOW) return (0, _redraw(drawBlock));
+            if (block.number - drawBlock > HASH_WINDOW) {
+                _redraw(drawBlock);
+                return (0, 0);
+            }
             seated = _seat(drawBlock, maxTasks);
             if (_header.get(DRAW, 40) != 0) return (seated, 0);
         }
@@ -171,27 +175,29 @@ contract TaskQueue is ITaskQueue {
         uint256 size = _header.get(SIZE, 16);
         uint256 index = _header.get(SEATED, 16);
         uint256 end = size - index > limit ? index + limit : size;
-        uint256 taken = end - index;
+        TaskId[] memory failed = new TaskId[](end - index);
+        uint256 failures;
         for (; index < end; ++index) {
             TaskId task = roundTask(index);
             bytes32 entropy = keccak256(abi.encode(hash, task));
             if (TASK.seat(task, entropy, msg.sender)) ++seated;
-            else _requeue(task);
+            else failed[failures++] = task;
         }
+        // Each goes before the others of its level, so the first drawn comes last and is first again.
+        while (failures != 0) _requeue(failed[--failures]);
         if (end < size) {
             _header = _header.set(SEATED, 16, end);
         } else {
             _header = _header.set(DRAW, 40, 0).set(SIZE, 16, 0).set(SEATED, 16, 0);
-            NODE.closeRound(taken * ABSORB_PER_TASK);
+            NODE.closeRound((size < ABSORB_TASKS ? size : ABSORB_TASKS) * ABSORB_PER_TASK);
         }
     }
 
     /// @dev The block hash is out of reach: the same tasks, a new draw block.
-    function _redraw(uint256 oldBlock) private returns (uint256) {
+    function _redraw(uint256 oldBlock) private {
         _header = _header.set(DRAW, 40, block.number);
         NODE.openRound();
         emit RoundRedrawn(oldBlock, block.number);
-        return 0;
     }
 
     /// @dev Draws up to `limit` of the best tasks that can be served, into the round of this block.
@@ -200,7 +206,7 @@ contract TaskQueue is ITaskQueue {
         if (header.get(QUEUED, 40) == 0) return 0;
         uint256 size = header.get(SIZE, 16);
         Servable.Left memory left = Servable.from(NODE.capacity(), ROUND_LIMIT);
-        for (uint256 i; i < size; ++i) {
+        for (uint256 i = header.get(SEATED, 16); i < size; ++i) {
             _reserve(left, roundTask(i));
         }
         for (uint256 i; i < limit && size + drawn < ROUND_LIMIT; ++i) {
@@ -208,6 +214,7 @@ contract TaskQueue is ITaskQueue {
             if (Level.unwrap(best.level) == 0) break;
             if (_drawOne(best, left, size + drawn)) ++drawn;
         }
+        _returnSetAside(left);
         if (drawn == 0) return 0;
         _header = _header.minus(QUEUED, drawn).set(SIZE, 16, size + drawn).set(DRAW, 40, block.number);
         if (size == 0) NODE.openRound();
@@ -256,8 +263,8 @@ contract TaskQueue is ITaskQueue {
         if (anyMask != 0) _considerClassBooks(best, left);
     }
 
-    /// @dev Replaces `best` by the best book of a required class if that is higher; parks the better ones that cannot
-    /// be served. When the best one's nodes are all spoken for in this round, the others wait for the next.
+    /// @dev Replaces `best` by the best book of a required class if that is higher. Better ones that cannot be served are
+    /// taken out: parked when their class lacks three free nodes, set aside for this draw when those are spoken for.
     function _considerClassBooks(Best memory best, Servable.Left memory left) private {
         for (uint256 i; i < PARK_LIMIT; ++i) {
             Level level = _classBook.top();
@@ -265,13 +272,22 @@ contract TaskQueue is ITaskQueue {
             uint256 key = _classBook.first(level);
             (uint8 kind, ClassId class) = BookTag.fromClassKey(key);
             (, uint8 tier, uint32 free) = NODE.classInfo(class);
-            if (free >= 3) {
-                if (free < 3 * (left.takenOf(class) + 1)) return;
+            if (free >= 3 * (left.takenOf(class) + 1)) {
                 (best.level, best.kind, best.tier, best.class) = (level, kind, tier, class);
                 return;
             }
+            if (free >= 3 && !left.setAside(key)) return;
             _classBook.remove(_classEntries, key);
-            emit ClassBookParked(kind, class);
+            if (free < 3) emit ClassBookParked(kind, class);
+        }
+    }
+
+    /// @dev Puts the books that were set aside back in front of their levels, the first one last.
+    function _returnSetAside(Servable.Left memory left) private {
+        for (uint256 i = left.asideCount; i != 0; --i) {
+            uint256 key = left.aside[i - 1];
+            Level level = _books[key].top();
+            if (Level.unwrap(level) != 0) _classBook.pushFront(_classEntries, key, level, 0);
         }
     }
 

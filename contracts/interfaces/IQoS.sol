@@ -3,6 +3,12 @@ pragma solidity 0.8.37;
 
 import {NodeId} from "../types/Ids.sol";
 
+/// @dev Grade of a node that did not submit.
+uint8 constant MISSED = 254;
+
+/// @dev Grade that leaves a node as it is.
+uint8 constant IGNORED = 255;
+
 /// @title Quality of service: what a node earned in its last tasks, and the weight of its choice.
 /// @notice A task gives 0 to 20 points. The score is the sum over a window of the last 32 tasks; a newcomer's window is
 /// filled with the middle, 10. The weight of the choice is 1 + 254 × score / 640.

@@ -13,12 +13,12 @@ import {INode} from "./INode.sol";
 /// @dev Assumptions and warnings
 /// - Money moves as credits; `withdraw` is the only transfer.
 /// - `taskHash` is keccak256 of the task's JSON, which the contract never sees: nodes check it, and check `size`
-/// against it. - A result is 32 bytes: keccak256 of the canonical reply for an exact kind, up to four 64-bit perceptual
-/// hashes
-///   (first image leftmost) for a perceptual one. An error is a result as well: `ERROR_PREFIX | code`, with a code from
-/// 1 to 255. - A commitment is `keccak256(abi.encode(uint256(task), key, result, salt))` with the node's key, so it can
-/// be neither
-///   copied nor used for another task. The salt must be secret and random: without it a short answer could be guessed.
+/// against it.
+/// - A result is 32 bytes: keccak256 of the canonical reply for an exact kind, up to four 64-bit perceptual hashes
+/// (first image leftmost) for a perceptual one. An error is a result as well: `ERROR_PREFIX | code`, with a code from 1
+/// to 255.
+/// - A commitment is `keccak256(abi.encode(uint256(task), key, result, salt))` with the node's key, so it can be neither
+/// copied nor used for another task. The salt must be secret and random: without it a short answer could be guessed.
 /// - The crank share is spent when a task is seated; an abort after that refunds everything else.
 interface ITask {
     /// @notice A task's stage. A task that has been drawn and has no nodes yet is still `Queued`; TaskQueue knows the
@@ -217,9 +217,9 @@ interface ITask {
     function reveal(NodeId node, TaskId task, bytes32 result, bytes32 salt) external;
 
     /// @notice Says that the content is at the relay, and releases the held share. Only the key of the agreeing node
-    /// whose turn it is. @param content keccak256 of the reply. For an exact kind whoever fetches it compares it with
-    /// the result in `TaskSettled`;
-    /// the contract no longer holds the result, for the node may have taken its next seat.
+    /// whose turn it is.
+    /// @param content keccak256 of the reply. For an exact kind whoever fetches it compares it with the result in
+    /// `TaskSettled`; the contract no longer holds the result, for the node may have taken its next seat.
     /// @custom:error NotNodeKey, WrongState, TooLate, NotDeliverer, ContentZero
     function deliver(NodeId node, TaskId task, bytes32 content) external;
 

@@ -7,14 +7,15 @@ import {Level, ValueRate} from "../types/ValueRate.sol";
 /// @title The task queue: order books by value per second, and the dispatcher.
 /// @notice Each kind × VRAM tier, and each kind × required class, is an order book. `dispatch` seats the tasks drawn
 /// in an earlier block with entropy from the hash of the block of the draw, then draws the highest value per second
-/// that can be
-/// served now. Ties go to the lowest kind, then the lowest tier, then books of a required class.
+/// that can be served now. Ties go to the lowest kind, then the lowest tier, then books of a required class.
 ///
 /// @dev Assumptions and warnings
 /// - All drawn and unseated tasks share one draw block. A round that was not seated within 256 blocks is drawn again:
 /// it keeps its tasks and takes the current block as its new draw block.
 /// - A drawn task whose nodes cannot be found (all free nodes of one operator, say) goes back to the front of its
-/// level. - The proposer of the draw block knows its hash first and may withhold the block, at the price of the block.
+/// level, in the order of the draw among those that failed in one call.
+/// - Whoever builds the block of a draw can choose among as many hashes as it can compute before it publishes the block,
+/// at no cost. Use chains whose builders are trusted that far, or fees that are small against the trouble.
 interface ITaskQueue {
     /// @notice Where a queued task stands.
     struct Place {

@@ -25,6 +25,8 @@ library Choice {
 
     /// Draws with rejection before the fallback.
     uint256 internal constant TRIES = 24;
+    /// Choices of a class before the task goes back to the queue.
+    uint256 internal constant CLASS_TRIES = 3;
     /// Neighbours looked at by the fallback.
     uint256 internal constant PROBES = 32;
 
@@ -51,16 +53,32 @@ library Choice {
     {
         Draw memory d;
         (d.entropy, d.round, d.minTier, d.class) = (entropy, pool.rounds(), need.minTier, need.class);
+        if (!need.sameClass || ClassId.unwrap(need.class) != 0) {
+            ok = _fill(pool, d);
+            return (ok, d.nodes, d.class);
+        }
+        for (uint256 i; i < CLASS_TRIES && !ok; ++i) {
+            ok = _fillFromOneClass(pool, d);
+        }
+        return (ok, d.nodes, d.class);
+    }
+
+    /// @dev Chooses a class and fills the seats from it. All its free nodes may be of too few operators: then another
+    /// choice of class may do.
+    function _fillFromOneClass(NodePool.Pool storage pool, Draw memory d) private view returns (bool) {
+        (d.class, d.found) = (ClassId.wrap(0), 0);
         d.size = _size(pool, d);
-        if (need.sameClass && ClassId.unwrap(need.class) == 0) {
-            d.class = _chooseClass(pool, d);
-            if (ClassId.unwrap(d.class) == 0) return (false, d.nodes, d.class);
-            d.size = _size(pool, d);
-        }
+        d.class = _chooseClass(pool, d);
+        return ClassId.unwrap(d.class) != 0 && _fill(pool, d);
+    }
+
+    /// @dev Fills the seats from `d.class`, or from the tiers.
+    function _fill(NodePool.Pool storage pool, Draw memory d) private view returns (bool) {
+        d.size = _size(pool, d);
         while (d.found < 3) {
-            if (d.size < 3 || !_next(pool, d)) return (false, d.nodes, d.class);
+            if (d.size < 3 || !_next(pool, d)) return false;
         }
-        return (true, d.nodes, d.class);
+        return true;
     }
 
     /// @dev Finds one more node.

@@ -9,17 +9,29 @@ import {VramTier} from "./VramTier.sol";
 /// @dev An estimate in memory: the real choice follows in a later block and may fail, then the task goes back to the
 /// queue.
 library Servable {
-    /// @dev Capacity left, and the required classes of the tasks taken so far.
+    /// @dev Capacity left, the required classes of the tasks taken so far, and the books of required classes that this
+    /// draw has set aside.
     struct Left {
         INode.Capacity capacity;
         ClassId[] taken;
         uint256 takenCount;
+        uint256[] aside;
+        uint256 asideCount;
     }
 
     /// @param limit The most tasks one round can have.
     function from(INode.Capacity memory capacity, uint256 limit) internal pure returns (Left memory left) {
         left.capacity = capacity;
         left.taken = new ClassId[](limit);
+        left.aside = new uint256[](limit);
+    }
+
+    /// @notice Notes that the book `key` waits for the next draw.
+    /// @return Whether there was room.
+    function setAside(Left memory left, uint256 key) internal pure returns (bool) {
+        if (left.asideCount == left.aside.length) return false;
+        left.aside[left.asideCount++] = key;
+        return true;
     }
 
     /// @return mask The tiers `t` such that the tiers from `t` on have three free nodes.
