@@ -25,7 +25,7 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkFlags {
-    /// URL of a JSON-RPC node of the chain.
+    /// URL of a JSON-RPC node of the chain; one that holds a key belongs in `XENON_CHAIN__RPC`.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) rpc: Option<String>,
     /// The chain id the node must have.
@@ -37,7 +37,7 @@ pub(crate) struct NetworkFlags {
     /// URL of the relay.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) relay: Option<Url>,
-    /// File that holds the private key to sign with; XENON_PRIVATE_KEY takes its place.
+    /// File that holds the private key to sign with; `XENON_PRIVATE_KEY` takes its place.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
 }
@@ -102,7 +102,7 @@ pub(crate) enum Command {
     /// Print the configuration in force.
     Config,
     /// Check this machine and the network, and say what to do about what is missing.
-    Doctor,
+    Doctor(DoctorArgs),
 }
 
 /// Options of the demo.
@@ -152,7 +152,7 @@ pub(crate) struct SubmitArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) prompt: Option<String>,
     /// The model for --prompt.
-    #[arg(long, default_value = "xenon/sum-chat-1m", value_name = "ID")]
+    #[arg(long, default_value = "xenon/sum-chat-1m@1", value_name = "ID")]
     pub(crate) model: String,
     /// The most tokens to generate for --prompt.
     #[arg(long, default_value_t = 32, value_name = "TOKENS")]
@@ -224,6 +224,14 @@ pub(crate) struct GatewayArgs {
     /// Folder to keep the content in; without it, it is kept in memory.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
+}
+
+/// Options of the doctor.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Folder of the model folders.
+    #[arg(long, default_value = "models", value_name = "FOLDER")]
+    pub(crate) models: PathBuf,
 }
 
 /// Options of a deployment.

@@ -11,7 +11,7 @@ use xenon_protocol::{
     pinned,
 };
 
-use crate::{error::CliError, network, network::Network, settings::Settings};
+use crate::{cli::DoctorArgs, error::CliError, network, network::Network, settings::Settings};
 
 /// One line of the report.
 struct Check {
@@ -26,8 +26,8 @@ impl Check {
 }
 
 /// Runs all checks and prints them; fails if one did.
-pub(crate) async fn run(settings: &Settings) -> Result<()> {
-    let mut checks = spawn_blocking(machine).await?;
+pub(crate) async fn run(args: DoctorArgs, settings: &Settings) -> Result<()> {
+    let mut checks = spawn_blocking(move || machine(&args.models)).await?;
     checks.push(Check::new("chain", chain(settings).await));
     checks.push(Check::new("contracts", contracts(settings).await));
     checks.push(Check::new("relay", relay(settings).await));
@@ -37,20 +37,20 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
 }
 
 /// What needs no network. Loading the runtime blocks, so this runs on its own thread.
-fn machine() -> Vec<Check> {
+fn machine(models_dir: &Path) -> Vec<Check> {
     vec![
-        Check::new("anvil", program("anvil")),
+        Check::new("anvil (demo and tests only)", program("anvil")),
         Check::new("ONNX Runtime", library()),
         Check::new("execution class", class()),
-        Check::new("models", models(Path::new("models"))),
+        Check::new("models", models(models_dir)),
     ]
 }
 
 fn program(name: &str) -> Result<String> {
     let found = pinned::find(name, &env::current_dir()?);
-    found.map(|path| path.display().to_string()).ok_or_else(|| {
-        eyre!("{name} {} not found: run `make setup`; only the demo and the tests need it", pinned::FOUNDRY_VERSION)
-    })
+    found
+        .map(|path| path.display().to_string())
+        .ok_or_else(|| eyre!("{name} {} not found: run `make setup`", pinned::FOUNDRY_VERSION))
 }
 
 fn library() -> Result<String, ExecutorError> {
@@ -95,7 +95,7 @@ fn table(checks: &[Check]) -> Table {
     for check in checks {
         let (mark, color, text) = match &check.outcome {
             Ok(text) => ("ok", Color::Green, text),
-            Err(text) => ("missing", Color::Red, text),
+            Err(text) => ("failed", Color::Red, text),
         };
         table.add_row([Cell::new(check.what), Cell::new(mark).fg(color), Cell::new(text)]);
     }

@@ -8,7 +8,7 @@ use alloy::primitives::{Address, B256};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
     /// The configuration cannot be used.
-    #[error("XC-001: the configuration is not usable ({0}): `xenon config` shows what is in force")]
+    #[error("XC-001: the configuration is not usable ({0}): correct the setting, or remove it to get the default")]
     Settings(Box<figment::Error>),
     /// A setting that this command needs is missing.
     #[error("XC-002: {name} is not set: give {flag}, or set it in the configuration file")]
@@ -28,7 +28,7 @@ pub(crate) enum CliError {
         origin: String,
     },
     /// A file cannot be read.
-    #[error("XC-005: cannot read {path}: {reason}", path = path.display())]
+    #[error("XC-005: cannot read {path} ({reason}): check the path and its permissions", path = path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub(crate) enum CliError {
         reason: String,
     },
     /// A file or folder cannot be written.
-    #[error("XC-006: cannot write {path}: {reason}", path = path.display())]
+    #[error("XC-006: cannot write {path} ({reason}): check the path, its permissions and the space left", path = path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
@@ -61,7 +61,7 @@ pub(crate) enum CliError {
         contract: Address,
     },
     /// The task is not delivered, and perhaps never will be.
-    #[error("XC-010: task {id} has no result: it is {status}")]
+    #[error("XC-010: task {id} has no result, it is {status}: `xenon task status {id}` shows how it goes on")]
     NoResult {
         /// The task.
         id: u64,
@@ -79,12 +79,16 @@ pub(crate) enum CliError {
         result: B256,
     },
     /// The task did not end as it was meant to.
-    #[error("XC-012: task {id} ended without an answer: {reason}; the escrow was refunded")]
+    #[error("XC-012: task {id} ended without an answer: {reason}; {refund} of {fee} CNX went back to the creator")]
     Aborted {
         /// The task.
         id: u64,
         /// Why.
         reason: String,
+        /// What went back, in CNX.
+        refund: String,
+        /// The fee, in CNX.
+        fee: String,
     },
     /// The task was not delivered within the wait.
     #[error("XC-013: task {id} is {status} after {seconds} s: `xenon task status {id}` shows how it goes on")]
@@ -108,7 +112,7 @@ pub(crate) enum CliError {
     #[error("XC-015: {0}")]
     DemoOptions(String),
     /// The demo did not end as it must.
-    #[error("XC-016: the demo did not end as it must: {0}")]
+    #[error("XC-016: the demo did not end as it must: {0}; XENON_LOG=info shows what its services do")]
     DemoFailed(String),
     /// Something that must be there for a service is not.
     #[error("XC-017: {count} of the checks failed; each says what to do")]
@@ -116,6 +120,21 @@ pub(crate) enum CliError {
         /// How many.
         count: usize,
     },
+    /// The reply is not of a form that this version knows.
+    #[error(
+        "XC-019: the reply {content} is not in a form this version reads ({reason}): update xenon, or take the bytes from the relay"
+    )]
+    UnknownReply {
+        /// Its hash at the relay.
+        content: B256,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Two keys, and no way to tell which is meant.
+    #[error(
+        "XC-020: both XENON_PRIVATE_KEY and a key file are given: give one, so that no money leaves the wrong account"
+    )]
+    TwoKeys,
     /// A chain's answer misses something the contracts always give.
     #[error("XC-018: the chain's answer to {what} misses {missing}: is the endpoint of the right network?")]
     Incomplete {

@@ -36,6 +36,8 @@ pub(crate) struct TaskHistory {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seated {
     pub(crate) block: u64,
+    /// Its place among the logs of the block.
+    pub(crate) log_index: u64,
     pub(crate) nodes: [u32; 3],
     pub(crate) keeper: Address,
     pub(crate) crank_reward: U256,
@@ -156,12 +158,13 @@ impl TaskHistory {
         }
     }
 
-    fn apply(&mut self, event: Task::TaskEvents, block: u64) {
+    fn apply(&mut self, event: Task::TaskEvents, log: &EventLog) {
         use Task::TaskEvents as E;
+        let (block, log_index) = (log.block_number, log.log_index);
         match event {
             E::TaskSeated(e) => {
                 let crank_reward = U256::from(e.crankReward);
-                self.seated = Some(Seated { block, nodes: e.nodes, keeper: e.keeper, crank_reward });
+                self.seated = Some(Seated { block, log_index, nodes: e.nodes, keeper: e.keeper, crank_reward });
             }
             E::Committed(e) => self.commits.push((e.node, block)),
             E::Revealed(e) => self.reveals.push((e.node, e.result, block)),
@@ -209,9 +212,21 @@ pub(crate) const fn ending_name(ending: Ending) -> &'static str {
 /// Reads the histories of all tasks created from `from_block` on.
 pub(crate) async fn read(chain: &impl Chain, network: &Deployment, from_block: u64) -> Result<Histories, ChainError> {
     let head = chain.head().await?.number;
-    let addresses = vec![network.task, network.queue];
-    let logs = chain.logs(&LogFilter { addresses, topic0: Vec::new(), from_block, to_block: head }).await?;
+    let logs = chain.logs(&LogFilter::of([network.task, network.queue], from_block, head)).await?;
     Ok(fold(network, &logs))
+}
+
+/// Reads the history of one task; `None` if it was not created from `from_block` on.
+pub(crate) async fn read_one(
+    chain: &impl Chain,
+    network: &Deployment,
+    from_block: u64,
+    id: u64,
+) -> Result<Option<TaskHistory>, ChainError> {
+    let head = chain.head().await?.number;
+    let about = LogFilter::of([network.task, network.queue], from_block, head).about(B256::from(U256::from(id)));
+    let logs = chain.logs(&about).await?;
+    Ok(fold(network, &logs).remove(&id))
 }
 
 /// The histories that `logs`, in chain order, tell.
@@ -221,7 +236,7 @@ pub(crate) fn fold(network: &Deployment, logs: &[EventLog]) -> Histories {
         if log.address == network.queue {
             note_draw(&mut all, log);
         } else if let Some(event) = log.decode_any::<Task::TaskEvents>() {
-            note(&mut all, event, log.block_number);
+            note(&mut all, event, log);
         }
     }
     all
@@ -239,12 +254,12 @@ fn note_draw(all: &mut Histories, log: &EventLog) {
     }
 }
 
-fn note(all: &mut Histories, event: Task::TaskEvents, block: u64) {
+fn note(all: &mut Histories, event: Task::TaskEvents, log: &EventLog) {
     if let Task::TaskEvents::TaskCreated(created) = &event {
-        let task = TaskHistory::new(created, block);
+        let task = TaskHistory::new(created, log.block_number);
         all.insert(task.id, task);
     } else if let Some(task) = task_of(&event).and_then(|id| all.get_mut(&id)) {
-        task.apply(event, block);
+        task.apply(event, log);
     }
 }
 

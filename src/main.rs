@@ -48,7 +48,7 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Gateway(args) => serve::gateway(&args).await,
         Command::Deploy(args) => deploy::run(&args, &settings).await,
         Command::Config => settings::print(&settings),
-        Command::Doctor => doctor::run(&settings).await,
+        Command::Doctor(args) => doctor::run(args, &settings).await,
     }
 }
 

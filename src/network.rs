@@ -20,9 +20,9 @@ pub(crate) struct Network {
 impl Network {
     /// Connects to the chain and the contracts of the settings, and checks that they are what they should be.
     pub(crate) async fn connect(settings: &Settings) -> eyre::Result<Self> {
-        let chain = RpcChain::connect(&settings.chain.rpc, settings.chain.id).await?;
         let flag = "--task-contract ADDRESS";
         let task = settings.chain.task.ok_or(CliError::MissingSetting { name: "chain.task", flag })?;
+        let chain = RpcChain::connect(&settings.chain.rpc, settings.chain.id).await?;
         let contracts = Deployment::load(&chain, task).await?;
         Ok(Self { chain, contracts, from_block: settings.chain.from_block })
     }

@@ -75,7 +75,7 @@ async fn join(args: &NodeArgs, network: &Network, key: &RpcAccount, file: &Path,
 }
 
 /// Resolves at the first Ctrl-C or termination signal.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     let outcome = wait_for_signal().await;
     if let Err(error) = outcome {
         tracing::error!(%error, "cannot listen for signals: stopping");

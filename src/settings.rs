@@ -12,6 +12,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
+use xenon_protocol::chain::Endpoint;
 
 use crate::{cli::NetworkFlags, error::CliError};
 
@@ -62,7 +63,7 @@ pub(crate) struct RelaySettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WalletSettings {
-    /// A file that holds a private key in hexadecimal. XENON_PRIVATE_KEY takes its place.
+    /// A file that holds a private key in hexadecimal. `XENON_PRIVATE_KEY` takes its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) key_file: Option<PathBuf>,
 }
@@ -86,9 +87,14 @@ impl Settings {
     }
 }
 
-/// `xenon config`: prints the configuration in force, in the form of a configuration file. It holds no secrets.
+/// `xenon config`: prints the configuration in force, in the form of a configuration file. What of the endpoint's URL may be
+/// a key is left out.
 pub(crate) fn print(settings: &Settings) -> eyre::Result<()> {
-    print!("{}", toml::to_string_pretty(settings)?);
+    let mut shown = settings.clone();
+    if let Ok(url) = settings.chain.rpc.parse::<Url>() {
+        shown.chain.rpc = Endpoint::from(&url).to_string();
+    }
+    print!("{}", toml::to_string_pretty(&shown)?);
     Ok(())
 }
 
@@ -135,6 +141,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::result_large_err, reason = "figment's own signature")]
     fn other_variables_of_the_program_are_no_settings() {
         Jail::expect_with(|jail| {
             jail.set_env("XENON_ANVIL", "/somewhere");

@@ -9,12 +9,14 @@ use crate::error::CliError;
 /// The environment variable that holds a private key.
 pub(crate) const KEY_VARIABLE: &str = "XENON_PRIVATE_KEY";
 
-/// The key from the environment, else from `key_file`.
+/// The key from the environment or from `key_file`; both at once are refused.
 pub(crate) fn load(key_file: Option<&Path>) -> Result<PrivateKeySigner, CliError> {
-    if let Ok(text) = env::var(KEY_VARIABLE) {
-        return parse(&text, KEY_VARIABLE);
+    match (env::var(KEY_VARIABLE), key_file) {
+        (Ok(_), Some(_)) => Err(CliError::TwoKeys),
+        (Ok(text), None) => parse(&text, KEY_VARIABLE),
+        (Err(_), Some(path)) => read(path),
+        (Err(_), None) => Err(CliError::NoKey),
     }
-    read(key_file.ok_or(CliError::NoKey)?)
 }
 
 /// The key in a file.
@@ -35,7 +37,7 @@ fn parse(text: &str, origin: &str) -> Result<PrivateKeySigner, CliError> {
 #[cfg(unix)]
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::{fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _};
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
 }
 
 #[cfg(not(unix))]
@@ -61,5 +63,10 @@ mod tests {
         let key = PrivateKeySigner::random();
         save(&path, &key).unwrap();
         assert_eq!(read(&path).unwrap().address(), key.address());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "nobody else reads it");
+        }
     }
 }

@@ -22,13 +22,15 @@ fn submit_file(network: &Network, text: &str) -> String {
 
 #[test]
 fn an_endpoint_that_is_down_is_named() {
-    let output = xenon().args(["task", "status", "1", "--rpc", "http://127.0.0.1:1"]).output().unwrap();
+    let key = alloy::signers::local::PrivateKeySigner::random().to_bytes().to_string();
+    let output =
+        xenon().env("XENON_PRIVATE_KEY", key).args(["deploy", "--rpc", "http://127.0.0.1:1"]).output().unwrap();
     let error = failure(&output);
     assert!(error.contains("XP-302") && error.contains("127.0.0.1:1"), "{error}");
 }
 
 #[test]
-fn a_command_without_a_contract_says_how_to_name_it() {
+fn an_unknown_setting_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("bad.toml");
     fs::write(&config, "[chain]\nrcp = \"http://127.0.0.1:8545\"\n").unwrap();
@@ -37,10 +39,28 @@ fn a_command_without_a_contract_says_how_to_name_it() {
 }
 
 #[test]
-fn the_configuration_in_force_holds_no_key() {
-    let output = xenon().arg("config").env("XENON_PRIVATE_KEY", "swordfish").output().unwrap();
-    let text = stdout(&output);
-    assert!(text.contains("[chain]") && !text.contains("swordfish"), "{text}");
+fn a_command_without_a_contract_says_how_to_name_it() {
+    let output = xenon().args(["task", "status", "1"]).output().unwrap();
+    let error = failure(&output);
+    assert!(error.contains("XC-002") && error.contains("--task-contract"), "{error}");
+}
+
+#[test]
+fn the_configuration_in_force_shows_no_key() {
+    let mut command = xenon();
+    command.env("XENON_CHAIN__RPC", "https://alice:swordfish@node.example/v3/swordfish?key=swordfish").arg("config");
+    let text = stdout(&command.output().unwrap());
+    assert!(text.contains("https://node.example/...") && !text.contains("swordfish"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_keys_are_refused() {
+    let network = Network::deployed().await;
+    let _relay = network.relay();
+    let key = network.anvil.signers()[1].to_bytes().to_string();
+    let output = network.xenon().args(PROMPT).args(["--price", "1"]).env("XENON_PRIVATE_KEY", &key).output().unwrap();
+    let error = failure(&output);
+    assert!(error.contains("XC-020") && !error.contains(&key), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,7 +77,7 @@ async fn an_address_without_a_network_is_refused() {
     let nobody = "0x00000000000000000000000000000000000000aa";
     let output = network.xenon().args(["task", "status", "1", "--task-contract", nobody]).output().unwrap();
     let error = failure(&output);
-    assert!(error.contains("XP-") && error.to_lowercase().contains(nobody), "{error}");
+    assert!(error.contains("XP-304") && error.to_lowercase().contains(nobody), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,14 +92,14 @@ async fn bad_tasks_and_prices_cost_nothing() {
     let before = balance().await;
 
     for (text, code) in [
-        ("{", "XP-1"),
-        ("{\"kind\":\"sing\"}", "XP-1"),
-        (r#"{"kind":"gpt","model":"a/b","messages":[],"generation_config":{"max_new_tokens":4}}"#, "XP-1"),
+        ("{", "XP-102"),
+        ("{\"kind\":\"sing\"}", "sing"),
+        (r#"{"kind":"gpt","model":"a/b","messages":[],"generation_config":{"max_new_tokens":4}}"#, "messages"),
         (
             r#"{"kind":"gpt","model":"a/b","messages":[{"role":"user","content":"x"}],"generation_config":{"max_new_tokens":4},"colour":1}"#,
             "colour",
         ),
-        (&" ".repeat(70_000), "XP-1"),
+        (&" ".repeat(70_000), "XP-101"),
     ] {
         let error = submit_file(&network, text);
         assert!(error.contains(code), "{error}");
@@ -91,7 +111,7 @@ async fn bad_tasks_and_prices_cost_nothing() {
         assert!(error.contains(code), "{price}: {error}");
     }
     let output = network.xenon().args(PROMPT).args(["--price", "1", "--max-new-tokens", "0"]).output().unwrap();
-    assert!(failure(&output).contains("XP-1"), "{output:?}");
+    assert!(failure(&output).contains("max_new_tokens"), "{output:?}");
     let output = network.xenon().args(PROMPT).args(["--price", "1", "--max-new-tokens", "5000"]).output().unwrap();
     assert!(failure(&output).contains("SizeTooLarge"), "{output:?}");
     assert_eq!(balance().await, before, "nothing was paid");

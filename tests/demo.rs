@@ -32,7 +32,11 @@ fn three_honest_nodes_answer_and_every_wei_is_accounted_for() {
     let answers: Vec<_> = tasks.iter().map(|task| task["answer"].as_str().unwrap()).collect();
     assert_eq!(answers, ["42", "7", "94"]);
     assert_eq!(report["balance_sum_wei"], "0");
+    let frozen = report["frozen"].as_array().unwrap();
+    assert!(frozen.iter().all(|node| *node == 4), "the lazy one joined last: {frozen:?}");
     for task in tasks {
+        let paid = task["paid"].as_object().unwrap().values().map(|wei| wei.as_str().unwrap().parse::<u128>().unwrap());
+        assert_eq!(paid.sum::<u128>().to_string(), task["fee_wei"].as_str().unwrap(), "the whole fee: {task}");
         assert_eq!(task["status"], "delivered", "{task}");
         assert_eq!(task["kind"], "gpt");
         let blocks = &task["blocks"];

@@ -7,7 +7,12 @@ use std::process::Command;
 
 use alloy::primitives::Address;
 use serde_json::Value;
-use xenon_protocol::{deployment::Deployment, pinned};
+use xenon_protocol::{
+    chain::TypedChain as _,
+    contracts::{Node, Status},
+    deployment::Deployment,
+    pinned,
+};
 
 use network::{Network, Service, eventually, failure, root, stdout};
 
@@ -31,6 +36,10 @@ async fn a_task_is_answered_though_a_node_is_killed_while_it_works() {
     nodes[1] = Some(network.node(1));
 
     eventually("the task is delivered", || (status(&network, task)["status"] == "delivered").then_some(()));
+    let done = status(&network, task);
+    let paid = done["paid"].as_object().unwrap();
+    let earned = |node: &str| paid[node].as_str().unwrap().parse::<u128>().unwrap();
+    assert!(["node 1", "node 2", "node 3"].into_iter().all(|node| earned(node) > 0), "the killed node too: {done}");
     let answer = network.xenon().args(["task", "result", task]).output().unwrap();
     assert_eq!(stdout(&answer).trim(), "42");
     let table = stdout(&network.xenon().args(["task", "status", task]).output().unwrap());
@@ -43,11 +52,20 @@ async fn a_task_for_an_unknown_model_is_refunded_and_nobody_is_frozen() {
     let _relay = network.relay();
     let _keeper = network.keeper();
     let _nodes: Vec<_> = (0..3).map(|number| network.node(number)).collect();
-    let submit = ["task", "submit", "--prompt", "Hello", "--model", "nobody/has-this", "--price", "3"];
+    let submit =
+        ["task", "submit", "--prompt", "Hello", "--model", "nobody/has-this", "--price", "3", "--timeout", "90"];
     let error = failure(&network.xenon().args(submit).output().unwrap());
-    assert!(error.contains("XC-012") && error.contains("refunded"), "{error}");
+    // 1 % for the keeper is spent; of the rest, 3 % is divided among the nodes.
+    assert!(error.contains("XC-012") && error.contains("2.8809 of 3 CNX went back"), "{error}");
     let task = status(&network, "1");
     assert_eq!(task["status"], "aborted: the nodes report the same error");
+    assert_eq!(task["paid"]["creator"], "2880900000000000000");
+    let contracts = Deployment::of(network.anvil.signers()[0].address(), 31337);
+    let chain = network.anvil.connect().await.unwrap();
+    for node in 1..=3 {
+        let view = chain.view(contracts.node, &Node::nodeOfCall { node }).await.unwrap();
+        assert_eq!(Status::try_from(view.status).unwrap(), Status::Free, "node {node}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

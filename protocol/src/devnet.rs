@@ -4,7 +4,7 @@ use std::{env, path::PathBuf, process::Stdio, time::Duration};
 
 use alloy::{primitives::B256, signers::local::PrivateKeySigner};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
     time::timeout,
 };
@@ -44,7 +44,8 @@ impl Default for AnvilConfig {
 /// A running anvil. Dropping it ends the process and the chain.
 #[derive(Debug)]
 pub struct Anvil {
-    process: Child,
+    /// Killed when dropped.
+    _process: Child,
     port: u16,
     chain_id: u64,
     signers: Vec<PrivateKeySigner>,
@@ -102,7 +103,8 @@ impl Anvil {
         let Some(banner) = read_banner(&mut process).await else {
             return Err(DevnetError::NotListening { port: config.port, reason: complaint(process).await });
         };
-        let anvil = Self { process, port: banner.port, chain_id: config.chain_id, signers: banner.signers };
+        drain(process.stderr.take());
+        let anvil = Self { _process: process, port: banner.port, chain_id: config.chain_id, signers: banner.signers };
         anvil.connect().await?;
         Ok(anvil)
     }
@@ -121,11 +123,6 @@ impl Anvil {
     pub async fn connect(&self) -> Result<RpcChain, ChainError> {
         RpcChain::connect(&self.url(), Some(self.chain_id)).await
     }
-
-    /// The process id.
-    pub fn pid(&self) -> Option<u32> {
-        self.process.id()
-    }
 }
 
 fn command(program: &PathBuf, config: &AnvilConfig) -> Command {
@@ -137,6 +134,9 @@ fn command(program: &PathBuf, config: &AnvilConfig) -> Command {
         command.args(["--block-time", &seconds.to_string()]);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    // Ctrl-C in a terminal goes to the whole group; the chain must outlive those who settle their work on it.
+    #[cfg(unix)]
+    command.process_group(0);
     command
 }
 
@@ -172,6 +172,13 @@ async fn banner(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<Banner> {
 fn private_key(line: &str) -> Option<PrivateKeySigner> {
     let (_, key) = line.strip_prefix('(')?.split_once(") ")?;
     PrivateKeySigner::from_bytes(&key.trim().parse::<B256>().ok()?).ok()
+}
+
+/// Reads and drops what the process says from now on: a full pipe would stop it.
+fn drain(pipe: Option<impl AsyncRead + Unpin + Send + 'static>) {
+    if let Some(mut pipe) = pipe {
+        tokio::spawn(async move { tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await });
+    }
 }
 
 async fn complaint(mut process: Child) -> String {

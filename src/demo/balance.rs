@@ -15,6 +15,8 @@ use crate::{history::Histories, money};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Line {
     pub(super) party: String,
+    /// Its number, if it is a node.
+    pub(super) node: Option<u32>,
     pub(super) fees_paid: U256,
     pub(super) stake_paid: U256,
     pub(super) credit: U256,
@@ -58,9 +60,8 @@ impl Sheet {
     }
 
     /// The numbers of the frozen nodes, in order.
-    pub(super) fn frozen(&self, nodes: &[u32]) -> Vec<u32> {
-        let lines = self.lines.iter().rev().take(nodes.len()).rev();
-        nodes.iter().zip(lines).filter(|(_, line)| line.frozen).map(|(node, _)| *node).collect()
+    pub(super) fn frozen(&self) -> Vec<u32> {
+        self.lines.iter().filter(|line| line.frozen).filter_map(|line| line.node).collect()
     }
 }
 
@@ -92,6 +93,7 @@ async fn node_line(chain: &RpcChain, contracts: &Deployment, node: u32) -> Resul
     let stake = chain.view(contracts.node, &Node::minStakeCall {}).await?;
     Ok(Line {
         party: format!("node {node}"),
+        node: Some(node),
         fees_paid: U256::ZERO,
         stake_paid: U256::from(stake),
         credit: credit(chain, contracts, view.operator).await?,

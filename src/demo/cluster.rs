@@ -1,6 +1,6 @@
 //! The demo's network: anvil, the contracts, a relay, a keeper and nodes, all in this process but anvil.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf, pin::pin, time::Duration};
 
 use alloy::primitives::{Address, B256};
 use eyre::{Result, WrapErr as _};
@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::{
     sync::watch,
     task::{JoinHandle, spawn_blocking},
+    time::{sleep, timeout},
 };
 use xenon_executor::{
     Executor, ExecutorConfig,
@@ -24,13 +25,22 @@ use xenon_protocol::{
 };
 
 use super::plan;
-use crate::{cli::DemoArgs, error::CliError, settings::Settings, wallet};
+use crate::{cli::DemoArgs, error::CliError, serve, settings::Settings, wallet};
 
 /// Seconds between blocks.
 const BLOCK_TIME: u64 = 1;
 
 /// Pause of the agents and the keeper between two looks at the chain.
 const POLL_MS: u64 = 200;
+
+/// Longest time the nodes finish their work in when the demo ends; all tasks are over by then.
+const DRAIN_MS: u64 = 3_000;
+
+/// Longest wait for a service to end.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Pause between two looks at the services while the network is left running.
+const SERVICE_CHECK: Duration = Duration::from_secs(1);
 
 /// Roles with a key of their own before the nodes: deployer, creator, keeper.
 const ROLES: usize = 3;
@@ -99,35 +109,46 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// An error if a service has ended, which none does by itself.
-    pub(super) fn check_services(&self) -> Result<(), CliError> {
-        match self.services.iter().find(|service| service.handle.is_finished()) {
-            Some(service) => Err(CliError::DemoFailed(format!("the {} has ended", service.name))),
-            None => Ok(()),
-        }
+    /// An error, with its cause, if a service has ended, which none does by itself.
+    pub(super) async fn check_services(&mut self) -> Result<()> {
+        let Some(index) = self.services.iter().position(|service| service.handle.is_finished()) else { return Ok(()) };
+        let Service { name, handle } = self.services.swap_remove(index);
+        handle.await?.wrap_err_with(|| format!("the {name} failed"))?;
+        Err(CliError::DemoFailed(format!("the {name} has ended")).into())
     }
 
     /// Leaves the network running until it is interrupted, and says how to use it.
-    pub(super) async fn stay(&self) -> Result<()> {
+    #[allow(clippy::print_stderr, reason = "the last line of standard output may be JSON")]
+    pub(super) async fn stay(&mut self) -> Result<()> {
         let config = self.folder.path().join("xenon.toml");
         let key = self.folder.path().join("creator.key");
         wallet::save(&key, &self.anvil.signers()[1])?;
         std::fs::write(&config, self.settings(&key)?).map_err(|error| CliError::unwritable(&config, &error))?;
-        let shown = config.display();
-        println!("\nThe network runs until you press Ctrl-C. In another terminal:");
-        println!("  xenon --config {shown} task submit --prompt \"What is 20 + 22?\" --price 2");
-        println!("  xenon --config {shown} task status 1");
-        println!("  xenon --config {shown} task result 1");
-        tokio::signal::ctrl_c().await.wrap_err("cannot listen for Ctrl-C")
+        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("xenon"));
+        let command = format!("{} --config {}", program.display(), config.display());
+        eprintln!("\nThe network runs until you press Ctrl-C. In another terminal:");
+        eprintln!("  {command} task submit --prompt \"What is 20 + 22?\" --price 2");
+        eprintln!("  {command} task status 1");
+        eprintln!("  {command} task result 1");
+        let interrupted = serve::interrupted();
+        let mut interrupted = pin!(interrupted);
+        loop {
+            tokio::select! {
+                () = &mut interrupted => return Ok(()),
+                () = sleep(SERVICE_CHECK) => self.check_services().await?,
+            }
+        }
     }
 
     /// Stops all services, then the chain.
     pub(super) async fn stop(self) {
         // Nobody is listening when every service has ended already.
         let _ = self.stop.send(true);
-        for service in self.services {
-            // A service that failed was reported by `check_services`.
-            let _ = service.handle.await;
+        for Service { mut handle, .. } in self.services {
+            // A service that failed was reported by `check_services`; one that does not end is ended.
+            if timeout(STOP_LIMIT, &mut handle).await.is_err() {
+                handle.abort();
+            }
         }
     }
 
@@ -146,12 +167,11 @@ impl Cluster {
         let Some(class) = executors.first().map(|executor| executor.class().fingerprint()) else { return Ok(()) };
         for index in 0..args.nodes {
             // Lazy nodes join last and claim the class of the others; their seats are as random as everybody's.
-            match executors.pop() {
-                Some(executor) => self.start_node(index, class, executor).await?,
-                None => {
-                    self.start_node(index, class, LazyRunner::seeded(u64::from(index))).await?;
-                    self.lazy.extend(self.nodes.last());
-                }
+            if let Some(executor) = executors.pop() {
+                self.start_node(index, class, executor).await?;
+            } else {
+                self.start_node(index, class, LazyRunner::seeded(u64::from(index))).await?;
+                self.lazy.extend(self.nodes.last());
             }
         }
         Ok(())
@@ -165,6 +185,7 @@ impl Cluster {
         self.nodes.push(node);
         let mut config = AgentConfig::new(self.relay.url().clone(), self.folder.path().join(format!("node-{node}")));
         config.poll_ms = POLL_MS;
+        config.drain_limit_ms = DRAIN_MS;
         let mut agent = NodeAgent::new(config, key, self.contracts, runner).await?;
         let stopped = self.stopped();
         self.spawn(&format!("node {node}"), async move {

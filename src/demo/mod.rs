@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Longest wait for all tasks; a task that finds an honest majority takes a few blocks of one second.
-const LIMIT_PER_TASK: Duration = Duration::from_secs(60);
+const LIMIT_PER_TASK: Duration = Duration::from_mins(1);
 
 /// Pause between two looks at the chain.
 const POLL: Duration = Duration::from_millis(300);
@@ -59,10 +59,11 @@ struct Outcome {
 impl Outcome {
     /// The place of a task in the order in which the tasks got their nodes, from 1.
     fn order(&self, id: u64) -> Option<usize> {
-        let seated = |row: &Row| row.history.seated.as_ref().map(|seated| (seated.block, row.history.id));
+        let seated =
+            |row: &Row| row.history.seated.as_ref().map(|seated| (seated.block, seated.log_index, row.history.id));
         let mut all: Vec<_> = self.rows.iter().filter_map(seated).collect();
         all.sort_unstable();
-        all.iter().position(|(_, task)| *task == id).map(|index| index + 1)
+        all.iter().position(|(_, _, task)| *task == id).map(|index| index + 1)
     }
 }
 
@@ -70,21 +71,24 @@ impl Outcome {
 pub(crate) async fn run(args: &DemoArgs) -> Result<()> {
     plan::check(args)?;
     let questions = plan::questions(args)?;
-    let cluster = Cluster::start(args).await?;
-    let ids = submit(&cluster, &questions).await?;
-    let histories = follow(&cluster, &ids).await?;
-    let outcome = collect(&cluster, questions, &ids, &histories).await?;
-    let sheet = balance::read(&cluster, &histories).await?;
+    let mut cluster = Cluster::start(args).await?;
+    let verdict = drive(args, questions, &mut cluster).await;
+    cluster.stop().await;
+    verdict
+}
+
+/// Everything between the start and the stop of the network.
+async fn drive(args: &DemoArgs, questions: Vec<Question>, cluster: &mut Cluster) -> Result<()> {
+    let ids = submit(cluster, &questions).await?;
+    let histories = follow(cluster, &ids).await?;
+    let outcome = collect(cluster, questions, &ids, &histories).await?;
+    let sheet = balance::read(cluster, &histories).await?;
     show(&outcome, &sheet);
-    let verdict = judge(&outcome, &sheet);
     if args.json {
         println!("{}", report::json(&outcome, &sheet));
     }
-    if args.keep && verdict.is_ok() {
-        cluster.stay().await?;
-    }
-    cluster.stop().await;
-    verdict
+    judge(&outcome, &sheet)?;
+    if args.keep { cluster.stay().await } else { Ok(()) }
 }
 
 /// Creates all tasks at once, so that they compete.
@@ -93,16 +97,16 @@ async fn submit(cluster: &Cluster, questions: &[Question]) -> Result<Vec<u64>> {
         let offer = Offer { fee: question.fee, min_vram: 0, max_wait: MAX_WAIT };
         task::submit::create(&cluster.creator, &cluster.contracts, &cluster.relay, &question.spec, offer)
     });
-    try_join_all(creations).await
+    Ok(try_join_all(creations).await?.into_iter().map(|created| created.id).collect())
 }
 
 /// Shows the progress until every task is over.
-async fn follow(cluster: &Cluster, ids: &[u64]) -> Result<Histories> {
+async fn follow(cluster: &mut Cluster, ids: &[u64]) -> Result<Histories> {
     let bar = ProgressBar::new(ids.len() as u64);
     bar.set_style(ProgressStyle::with_template("{spinner} {pos}/{len} tasks over  {wide_msg}")?);
     let (started, limit) = (Instant::now(), LIMIT_PER_TASK * u32::try_from(ids.len())?);
     loop {
-        cluster.check_services()?;
+        cluster.check_services().await?;
         let histories = history::read(&cluster.chain, &cluster.contracts, 0).await?;
         let over = ids.iter().filter(|id| histories.get(id).is_some_and(TaskHistory::is_over)).count();
         bar.set_position(over as u64);
@@ -163,7 +167,7 @@ fn show(outcome: &Outcome, sheet: &Sheet) {
     println!("\nBalance sheet in CNX.");
     println!("{}", report::sheet(outcome, sheet));
     println!("\nEverything paid in is owned by somebody: the sheet sums to {} wei.", sheet.sum());
-    match sheet.frozen(&outcome.nodes).as_slice() {
+    match sheet.frozen().as_slice() {
         [] => println!("No node was frozen."),
         frozen => println!("Frozen for answering something else than two who agreed: nodes {frozen:?}."),
     }
@@ -173,7 +177,7 @@ fn show(outcome: &Outcome, sheet: &Sheet) {
 /// ones never; and no wei is lost.
 fn judge(outcome: &Outcome, sheet: &Sheet) -> Result<()> {
     let mut faults: Vec<String> = outcome.rows.iter().filter_map(|row| fault(row, &outcome.lazy)).collect();
-    let frozen = sheet.frozen(&outcome.nodes);
+    let frozen = sheet.frozen();
     if let Some(honest) = frozen.iter().find(|node| !outcome.lazy.contains(node)) {
         faults.push(format!("node {honest} is honest and frozen"));
     }

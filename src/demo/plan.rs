@@ -6,7 +6,7 @@ use xenon_protocol::{contracts::Ending, task::TaskSpec};
 use crate::{cli::DemoArgs, error::CliError, history::TaskHistory, money, task};
 
 /// The model in the repository: it answers two-digit additions.
-pub(super) const MODEL: &str = "xenon/sum-chat-1m";
+pub(super) const MODEL: &str = "xenon/sum-chat-1m@1";
 
 /// The most tokens of an answer.
 const MAX_NEW_TOKENS: u32 = 16;

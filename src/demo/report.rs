@@ -1,5 +1,6 @@
 //! What the demo prints at its end.
 
+use alloy::primitives::I256;
 use comfy_table::{Cell, CellAlignment, Color, Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::{Value, json};
 
@@ -54,7 +55,7 @@ pub(super) fn tasks(outcome: &Outcome) -> Table {
 
 fn answer(row: &super::Row) -> Cell {
     match (&row.answer, row.history.failure()) {
-        (Some(text), _) => Cell::new(text).fg(Color::Green),
+        (Some(text), _) => Cell::new(task::for_terminal(text)).fg(Color::Green),
         (None, Some(reason)) => Cell::new(reason).fg(Color::Red),
         (None, None) => Cell::new(row.history.status()).fg(Color::Yellow),
     }
@@ -104,7 +105,7 @@ pub(super) fn sheet(outcome: &Outcome, sheet: &Sheet) -> Table {
         money::show(sheet.total(|line| line.stake_paid)),
         money::show(sheet.total(|line| line.credit)),
         money::show(sheet.total(|line| line.stake_held)),
-        money::show_signed(sheet.lines.iter().map(super::balance::Line::net).fold(Default::default(), |a, b| a + b)),
+        money::show_signed(sheet.lines.iter().map(super::balance::Line::net).fold(I256::ZERO, |sum, net| sum + net)),
     ]);
     table.add_row([
         String::from("held by the contracts"),
@@ -133,7 +134,7 @@ pub(super) fn json(outcome: &Outcome, sheet: &Sheet) -> Value {
     });
     json!({
         "tasks": tasks.collect::<Vec<_>>(),
-        "frozen": sheet.frozen(&outcome.nodes),
+        "frozen": sheet.frozen(),
         "balance_sum_wei": sheet.sum().to_string(),
     })
 }

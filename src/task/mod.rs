@@ -17,5 +17,5 @@ pub(crate) async fn run(command: TaskCommand, settings: &Settings) -> Result<()>
     }
 }
 
-pub(crate) use show::{fetch_reply, to_json};
+pub(crate) use show::{fetch_reply, for_terminal, to_json};
 pub(crate) use spec::chat;

@@ -1,15 +1,12 @@
 //! `xenon task status` and `xenon task result`.
 
+use std::io::IsTerminal as _;
+
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use eyre::Result;
 use serde_json::{Value, json};
-use xenon_protocol::{
-    error_code,
-    relay::RelayClient,
-    result::{ChatReply, result_hash},
-};
+use xenon_protocol::{error_code, relay::RelayClient, result::ChatReply, task::GPT_KIND};
 
-use super::submit::GPT_KIND;
 use crate::{
     cli::TaskArgs,
     error::CliError,
@@ -44,14 +41,15 @@ pub(super) async fn result(args: TaskArgs, settings: &Settings) -> Result<()> {
 
 /// The history of one task.
 pub(super) async fn one(network: &Network, id: u64, from_block: u64) -> Result<TaskHistory> {
-    let mut all = history::read(&network.chain, &network.contracts, from_block).await?;
-    all.remove(&id).ok_or_else(|| CliError::UnknownTask { id, contract: network.contracts.task }.into())
+    let task = history::read_one(&network.chain, &network.contracts, from_block, id).await?;
+    task.ok_or_else(|| CliError::UnknownTask { id, contract: network.contracts.task }.into())
 }
 
 /// The delivered reply, checked to be what the nodes agreed on.
 pub(crate) async fn fetch_reply(relay: &RelayClient, task: &TaskHistory) -> Result<ChatReply> {
     if let Some(reason) = task.failure() {
-        return Err(CliError::Aborted { id: task.id, reason }.into());
+        let (refund, fee) = (money::show(task.refund()), money::show(task.fee));
+        return Err(CliError::Aborted { id: task.id, reason, refund, fee }.into());
     }
     let (Some(settled), Some(delivered)) = (&task.settled, &task.delivered) else {
         return Err(CliError::NoResult { id: task.id, status: task.status().into() }.into());
@@ -61,8 +59,9 @@ pub(crate) async fn fetch_reply(relay: &RelayClient, task: &TaskHistory) -> Resu
         return Err(CliError::WrongDelivery { id: task.id, content, result }.into());
     }
     let bytes = relay.get(delivered.content, MAX_REPLY_BYTES).await?;
-    debug_assert_eq!(result_hash(&bytes), delivered.content, "the client has checked the hash");
-    Ok(serde_json::from_slice(&bytes)?)
+    let unreadable =
+        |error: serde_json::Error| CliError::UnknownReply { content: delivered.content, reason: error.to_string() };
+    Ok(serde_json::from_slice(&bytes).map_err(unreadable)?)
 }
 
 /// Prints the text of the reply, or the reply as JSON.
@@ -72,9 +71,15 @@ pub(super) fn print_reply(reply: &ChatReply, as_json: bool) -> Result<()> {
         return Ok(());
     }
     for choice in &reply.choices {
-        println!("{}", choice.message.content);
+        println!("{}", for_terminal(&choice.message.content));
     }
     Ok(())
+}
+
+/// A model's text as it is for a pipe; without the characters that could steer it for a terminal.
+pub(crate) fn for_terminal(text: &str) -> String {
+    let harmless = |character: &char| !character.is_control() || matches!(character, '\n' | '\t');
+    if std::io::stdout().is_terminal() { text.chars().filter(harmless).collect() } else { text.to_owned() }
 }
 
 /// The history as one JSON object.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alloy::primitives::{B256, U256};
-use eyre::Result;
+use eyre::{Result, WrapErr as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
 use xenon_protocol::{
@@ -11,6 +11,7 @@ use xenon_protocol::{
     contracts::Task,
     deployment::Deployment,
     relay::RelayClient,
+    result::ChatReply,
     task::{TaskSpec, task_hash},
 };
 
@@ -27,9 +28,6 @@ use crate::{
 /// Pause between two looks at the chain.
 const POLL: Duration = Duration::from_millis(500);
 
-/// The kind that GPT tasks have in the table of the Task contract.
-pub(crate) const GPT_KIND: u8 = 0;
-
 /// What a creator decides besides the task itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Offer {
@@ -41,6 +39,15 @@ pub(crate) struct Offer {
     pub(crate) max_wait: u32,
 }
 
+/// A task that was paid for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Created {
+    /// Its number.
+    pub(crate) id: u64,
+    /// The block it was created in.
+    pub(crate) block: u64,
+}
+
 /// Runs the command.
 pub(crate) async fn run(args: &SubmitArgs, settings: &Settings) -> Result<()> {
     let task = spec::read(args)?;
@@ -48,14 +55,20 @@ pub(crate) async fn run(args: &SubmitArgs, settings: &Settings) -> Result<()> {
     let network = Network::connect(settings).await?;
     let relay = network::relay(settings)?;
     let account = network.account(settings)?;
-    let id = create(&account, &network.contracts, &relay, &task, offer).await?;
+    let created = create(&account, &network.contracts, &relay, &task, offer).await?;
     if args.no_wait {
-        println!("{id}");
+        println!("{}", created.id);
         return Ok(());
     }
-    let history = wait(&network, id, Duration::from_secs(args.timeout)).await?;
-    let reply = show::fetch_reply(&relay, &history).await?;
+    let outcome = answer(&network, &relay, created, Duration::from_secs(args.timeout)).await;
+    let reply =
+        outcome.wrap_err_with(|| format!("task {id} is paid for: see `xenon task status {id}`", id = created.id))?;
     show::print_reply(&reply, args.json)
+}
+
+async fn answer(network: &Network, relay: &RelayClient, created: Created, limit: Duration) -> Result<ChatReply> {
+    let history = wait(network, created, limit).await?;
+    show::fetch_reply(relay, &history).await
 }
 
 /// Stores the task at the relay and escrows its fee. Nothing is paid before the relay has the content.
@@ -65,7 +78,7 @@ pub(crate) async fn create<A: Account>(
     relay: &RelayClient,
     task: &TaskSpec,
     offer: Offer,
-) -> Result<u64> {
+) -> Result<Created> {
     let bytes = task.to_bytes()?;
     let limit = relay.info().await?.max_bytes;
     if bytes.len() as u64 > limit {
@@ -79,12 +92,12 @@ pub(crate) async fn create<A: Account>(
     let receipt = account.send(call).await?;
     let created: Task::TaskCreated =
         receipt.event().ok_or(CliError::Incomplete { what: "create", missing: "TaskCreated" })?;
-    Ok(created.task.to())
+    Ok(Created { id: created.task.to(), block: receipt.block_number })
 }
 
 fn create_call(task: &TaskSpec, hash: B256, offer: Offer) -> Task::createCall {
     Task::createCall {
-        kind: GPT_KIND,
+        kind: task.kind(),
         taskHash: hash,
         size: task.declared_size(),
         minVram: offer.min_vram,
@@ -93,17 +106,19 @@ fn create_call(task: &TaskSpec, hash: B256, offer: Offer) -> Task::createCall {
     }
 }
 
-/// Waits until the task is over, showing where it stands.
-async fn wait(network: &Network, id: u64, limit: Duration) -> Result<TaskHistory> {
-    let (started, bar) = (Instant::now(), spinner());
-    let from_block = creation_block(network, id).await?;
+/// Waits until the task is over, showing where it stands. An endpoint that is down or behind is asked again.
+async fn wait(network: &Network, created: Created, limit: Duration) -> Result<TaskHistory> {
+    let (started, bar, id) = (Instant::now(), spinner(), created.id);
     loop {
-        let task = show::one(network, id, from_block).await?;
-        let status = task.status();
-        if task.is_over() {
-            bar.finish_and_clear();
-            return Ok(task);
-        }
+        let status = match history::read_one(&network.chain, &network.contracts, created.block, id).await {
+            Ok(Some(task)) if task.is_over() => {
+                bar.finish_and_clear();
+                return Ok(task);
+            }
+            Ok(task) => task.map_or("not seen by this endpoint yet", |task| task.status()),
+            Err(error) if error.is_transient() => "out of sight: the endpoint does not answer",
+            Err(error) => return Err(error.into()),
+        };
         if started.elapsed() > limit {
             bar.finish_and_clear();
             return Err(CliError::StillRunning { id, status: status.into(), seconds: limit.as_secs() }.into());
@@ -111,13 +126,6 @@ async fn wait(network: &Network, id: u64, limit: Duration) -> Result<TaskHistory
         bar.set_message(format!("task {id}: {status}"));
         sleep(POLL).await;
     }
-}
-
-/// The block to read logs from: that of the creation, so that waiting does not read the whole history again and again.
-async fn creation_block(network: &Network, id: u64) -> Result<u64> {
-    let all = history::read(&network.chain, &network.contracts, network.from_block).await?;
-    let unknown = CliError::UnknownTask { id, contract: network.contracts.task };
-    Ok(all.get(&id).ok_or(unknown)?.created)
 }
 
 fn spinner() -> ProgressBar {

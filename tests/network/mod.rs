@@ -20,8 +20,11 @@ pub(crate) const LIMIT: Duration = Duration::from_mins(2);
 /// The `xenon` binary, without the environment's own settings.
 pub(crate) fn xenon() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xenon"));
-    command.env_remove("XENON_PRIVATE_KEY").env_remove("XENON_CONFIG").stdin(Stdio::null());
-    command.current_dir(root());
+    let own = std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("XENON_"));
+    for name in own.filter(|name| name != "XENON_ANVIL") {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null()).current_dir(root());
     command
 }
 
@@ -81,9 +84,18 @@ impl Network {
         let deployer = key_file(folder.path(), "deployer", &anvil.signers()[0]);
         let output = xenon().args(["deploy", "--rpc", &anvil.url(), "--key-file"]).arg(deployer).output().unwrap();
         let creator = key_file(folder.path(), "creator", &anvil.signers()[1]);
-        let config = folder.path().join("xenon.toml");
-        fs::write(&config, format!("{}\n[wallet]\nkey_file = \"{}\"\n", stdout(&output), creator.display())).unwrap();
-        Self { folder, anvil, config }
+        let network = Self { config: folder.path().join("xenon.toml"), folder, anvil };
+        fs::write(&network.config, stdout(&output)).unwrap();
+        network.set("wallet", "key_file", &creator.display().to_string());
+        network
+    }
+
+    /// Sets one value of the configuration file.
+    fn set(&self, section: &str, name: &str, value: &str) {
+        let mut settings: toml::Table = fs::read_to_string(&self.config).unwrap().parse().unwrap();
+        let section = settings.entry(section).or_insert_with(|| toml::Table::new().into());
+        section.as_table_mut().unwrap().insert(name.into(), value.into());
+        fs::write(&self.config, settings.to_string()).unwrap();
     }
 
     /// The binary with this network's configuration.
@@ -104,8 +116,7 @@ impl Network {
         let mut child = command.args(["gateway", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-        let settings = fs::read_to_string(&self.config).unwrap();
-        fs::write(&self.config, format!("{settings}\n[relay]\nurl = {:?}\n", url.trim())).unwrap();
+        self.set("relay", "url", url.trim());
         Service(child)
     }
 

@@ -58,17 +58,10 @@ const fn verdict(error: &RelayError) -> Option<ErrorCode> {
 
 /// Why the task is not the one that was paid for.
 fn mismatch(seat: &Seat, task: &TaskSpec) -> Option<ErrorCode> {
-    if kind_of(task) != seat.kind {
+    if task.kind() != seat.kind {
         return Some(ErrorCode::InvalidArguments);
     }
     (task.declared_size() != seat.size).then_some(ErrorCode::SizeMismatch)
-}
-
-/// The number of a task's kind in the contracts' table.
-const fn kind_of(task: &TaskSpec) -> u8 {
-    match task {
-        TaskSpec::Gpt(_) => 0,
-    }
 }
 
 /// Brings a reply to the relay and reads it back, so that nobody is told of content that is not there.

@@ -186,7 +186,9 @@ fn node_changes_status_only_as_the_contract_lets_it() {
     let paths = [vec![], vec![Busy], vec![Paused], vec![Busy, Suspended], vec![Busy, Frozen], vec![Unbonding]];
     for path in paths {
         let mut network = Network::with_classes(&[1]);
-        path.iter().for_each(|status| network.status(NodeId(1), *status));
+        for status in &path {
+            network.status(NodeId(1), *status);
+        }
         let from = path.last().copied().unwrap_or(Free);
         for status in [Status::None, Free, Busy, Paused, Suspended, Frozen, Unbonding, Gone] {
             let outcome = network.clone().try_happen(Event::StatusChanged { node: NodeId(1), status });

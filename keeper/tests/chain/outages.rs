@@ -77,12 +77,18 @@ fn log_left_out_is_noticed_and_nothing_is_sent_until_it_is_there() {
     assert!(rounds.any(|round| round.is_ok_and(|round| !round.outcomes.is_empty())));
 }
 
+fn mine(chain: &RevmChain, blocks: u64) {
+    for _ in 0..blocks {
+        chain.mine(1);
+    }
+}
+
 /// Two futures of one world that part after its newest block, each `blocks` long and with another task.
 fn futures_of(world: &World, blocks: u64) -> [RevmChain; 2] {
     [2, 3].map(|coins| {
         let future = world.chain.fork();
         create(world, &future, coins * FEE);
-        (1..blocks).for_each(|_| drop(future.mine(1)));
+        mine(&future, blocks - 1);
         future
     })
 }
@@ -101,7 +107,7 @@ fn catch_up(collector: &mut Collector<Faulty>) {
 fn assert_reorganisation_is_followed(blocks: u64, more: u64, linked_blocks: u64) {
     let world = World::with_nodes(3);
     let [first, second] = futures_of(&world, blocks);
-    (0..more).for_each(|_| drop(second.mine(1)));
+    mine(&second, more);
     let chain = Faulty::new(&first);
     let config = KeeperConfig { linked_blocks, log_range: 7, ..config() };
     let mut collector = Collector::new(chain.clone(), world.contracts, config);
@@ -130,7 +136,7 @@ fn shorter_chain_with_other_blocks_is_a_reorganisation_and_one_with_the_same_is_
     let [first, second] = futures_of(&world, 5);
     let chain = Faulty::new(&first);
     let mut collector = Collector::new(chain.clone(), world.contracts, config());
-    (0..5).for_each(|_| drop(first.mine(1)));
+    mine(&first, 5);
     catch_up(&mut collector);
     chain.fail_reads([ReadFault::Behind(3)]);
     assert!(matches!(block_on(collector.collect()), Ok(Progress::Stale(_))));

@@ -3,7 +3,7 @@
 use alloy::primitives::U256;
 use xenon_keeper::{
     ClassId, KindId, NodeId, TaskId, Tier, View,
-    view::{BookKey, Stage, Task as KnownTask, TierKey},
+    view::{BookKey, ClassBook, PriceTimeQueue, Stage, Task as KnownTask, TierKey},
 };
 use xenon_protocol::contracts::{NetworkStats, Node, QoS, State, Task, TaskQueue};
 
@@ -75,7 +75,7 @@ impl World {
         let place = self.read(self.contracts.queue, &TaskQueue::placeOfCall { task: id(task) });
         let book = match known.book() {
             BookKey::Tier(key) => view.books().tier(key),
-            BookKey::Class(key) => view.books().class(key).map(|book| book.tasks()),
+            BookKey::Class(key) => view.books().class(key).map(ClassBook::tasks),
         };
         let next = book.and_then(|book| book.after(slot)).filter(|(next, _)| next.level() == slot.level());
         let next = next.map_or(0, |(_, task)| task.0);
@@ -116,7 +116,7 @@ impl World {
     /// The best levels of the books of all tiers, as the contract packs them.
     fn assert_tops(&self, view: &View, kind: KindId) {
         let tops = self.read(self.contracts.queue, &TaskQueue::topsOfCall { kind: kind.0 });
-        let top = |tier| view.books().tier(TierKey { kind, tier }).and_then(|book| book.top()).unwrap_or_default().0;
+        let top = |tier| view.books().tier(TierKey { kind, tier }).and_then(PriceTimeQueue::top).unwrap_or_default().0;
         assert_eq!(Tier::all().map(top).collect::<Vec<_>>(), tops, "kind {kind}");
     }
 

@@ -41,6 +41,8 @@ pub struct LogFilter {
     pub addresses: Vec<Address>,
     /// Event signature hashes, any of these.
     pub topic0: Vec<B256>,
+    /// First indexed arguments, any of these.
+    pub topic1: Vec<B256>,
     /// First block.
     pub from_block: u64,
     /// Last block.
@@ -50,7 +52,7 @@ pub struct LogFilter {
 impl LogFilter {
     /// All events of the given contracts in a range of blocks.
     pub fn of(addresses: impl IntoIterator<Item = Address>, from_block: u64, to_block: u64) -> Self {
-        Self { addresses: addresses.into_iter().collect(), topic0: Vec::new(), from_block, to_block }
+        Self { addresses: addresses.into_iter().collect(), from_block, to_block, ..Self::default() }
     }
 
     /// Restricts the filter to one more event.
@@ -60,10 +62,22 @@ impl LogFilter {
         self
     }
 
+    /// Restricts the filter to events whose first indexed argument is `argument`.
+    #[must_use]
+    pub fn about(mut self, argument: B256) -> Self {
+        self.topic1.push(argument);
+        self
+    }
+
     /// Whether a log is one the filter asks for.
     pub fn matches(&self, log: &EventLog) -> bool {
         (self.from_block..=self.to_block).contains(&log.block_number)
             && (self.addresses.is_empty() || self.addresses.contains(&log.address))
-            && (self.topic0.is_empty() || log.topics.first().is_some_and(|topic| self.topic0.contains(topic)))
+            && is_any_of(&self.topic0, log.topics.first())
+            && is_any_of(&self.topic1, log.topics.get(1))
     }
+}
+
+fn is_any_of(wanted: &[B256], topic: Option<&B256>) -> bool {
+    wanted.is_empty() || topic.is_some_and(|topic| wanted.contains(topic))
 }

@@ -284,7 +284,8 @@ fn execution_fault(
 
 fn query(filter: &LogFilter, first: u64, last: u64) -> Filter {
     let query = Filter::new().address(filter.addresses.clone()).from_block(first).to_block(last);
-    if filter.topic0.is_empty() { query } else { query.event_signature(filter.topic0.clone()) }
+    let query = if filter.topic0.is_empty() { query } else { query.event_signature(filter.topic0.clone()) };
+    if filter.topic1.is_empty() { query } else { query.topic1(filter.topic1.clone()) }
 }
 
 fn head(block: &Block) -> Head {

@@ -22,6 +22,9 @@ pub use self::{
 /// The largest task JSON accepted, in bytes.
 pub const MAX_TASK_BYTES: usize = 64 * 1024;
 
+/// The kind of GPT tasks in the table of the Task contract: results agree when they are equal.
+pub const GPT_KIND: u8 = 0;
+
 /// What an application asks the network to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -59,6 +62,13 @@ impl TaskSpec {
     pub fn declared_size(&self) -> u32 {
         match self {
             Self::Gpt(task) => task.generation_config.declared_size(),
+        }
+    }
+
+    /// The number of the task's kind in the table of the Task contract.
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::Gpt(_) => GPT_KIND,
         }
     }
 

@@ -9,7 +9,7 @@ import {Network} from "../Network.sol";
 contract DispatchingTest is Network {
     /// @dev A round that was partly seated and then drawn again made the second `dispatch` of that block revert.
     function test_aPartlySeatedRoundCanBeExtendedInTheBlockOfItsRedraw() public {
-        _joinMany(9);
+        _joinMany(12);
         for (uint256 i; i < 3; ++i) {
             _create(GPT, FEE, 100);
         }
