@@ -296,9 +296,9 @@ impl<A: Account> NodeAgent<A> {
 }
 
 fn show(node: u32, task: u64, step: Step) {
-    tracing::info!(node, task, ?step);
+    tracing::info!(node, task, ?step, "the task moves on");
     if step == Step::Wait(Wait::Foreign) {
-        tracing::error!(error = %AgentError::ForeignCommitment { node, task });
+        tracing::error!("{}", AgentError::ForeignCommitment { node, task });
     }
 }
 
@@ -308,6 +308,6 @@ fn report(node: u32, status: Status) {
         Status::Suspended => tracing::warn!(node, "suspended after missed tasks: its operator must resume it"),
         Status::Frozen => tracing::error!(node, "frozen: its result differed from that of two who agreed"),
         Status::Paused | Status::Unbonding | Status::Gone => tracing::info!(node, ?status, "gets no seats"),
-        _ => tracing::info!(node, ?status),
+        _ => tracing::info!(node, ?status, "the node's status"),
     }
 }

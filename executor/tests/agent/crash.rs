@@ -2,12 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use tokio::time::timeout;
 use xenon_protocol::contracts::{Ending, State, Status, Task};
 
 use crate::{
     echo::{Echo, echo, question},
     link::{Link, Moment},
-    world::{Agent, PAUSE, ROUNDS, World},
+    world::{Agent, PATIENCE, PAUSE, World},
 };
 
 /// One round of an agent that may be killed in it. Returns whether it was.
@@ -30,17 +31,17 @@ async fn survives(seated: &World, task: u64, operation: usize, moment: Moment) -
     let mut agent = world.agent_over(&link, 0, Echo::default()).await.unwrap();
     link.kill_at(operation, moment);
     let mut was_killed = false;
-    for _ in 0..ROUNDS {
-        if round_or_death(&mut agent, &link).await {
-            was_killed = true;
-            drop(agent);
-            agent = world.agent(0, Echo::default()).await;
+    let life = async {
+        while world.state(task).await != State::Ended {
+            if round_or_death(&mut agent, &link).await {
+                was_killed = true;
+                drop(agent);
+                agent = world.agent(0, Echo::default()).await;
+            }
+            world.round(&mut others).await;
         }
-        world.round(&mut others).await;
-        if world.state(task).await == State::Ended {
-            break;
-        }
-    }
+    };
+    timeout(PATIENCE, life).await.expect("the task ends");
     assert_all_is_well(&world, &format!("killed {moment:?} operation {operation}")).await;
     was_killed
 }

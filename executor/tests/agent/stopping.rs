@@ -2,14 +2,17 @@
 
 use std::future::ready;
 
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use xenon_executor::agent::{AgentConfig, NodeAgent, Stopped};
 use xenon_protocol::contracts::{Ending, State, Task};
 
 use crate::{
     echo::{Echo, question},
     link::Link,
-    world::{PAUSE, ROUNDS, World, key},
+    world::{PATIENCE, PAUSE, World, key},
 };
 
 #[tokio::test]
@@ -24,12 +27,12 @@ async fn work_in_hand_is_finished_before_the_end() {
             agent.run(async { drop(stopped.wait_for(|stop| *stop).await) }).await.unwrap()
         }));
     }
-    for _ in 0..ROUNDS {
-        tokio::time::sleep(PAUSE).await;
-        if world.events::<Task::Committed>().await.len() == 3 {
-            break;
+    let all_committed = async {
+        while world.events::<Task::Committed>().await.len() < 3 {
+            sleep(PAUSE).await;
         }
-    }
+    };
+    timeout(PATIENCE, all_committed).await.expect("all three commit");
     stop.send(true).unwrap();
     for agent in running {
         assert_eq!(agent.await.unwrap(), Stopped::Drained);

@@ -10,6 +10,7 @@ use alloy::{
     sol_types::{SolCall, SolEvent},
 };
 use tempfile::TempDir;
+use tokio::time::timeout;
 use url::Url;
 use xenon_executor::agent::{AgentConfig, AgentError, Applicant, NodeAgent, TaskRunner, join_network};
 use xenon_gateway::relay::{Relay, RelayConfig, StoreConfig};
@@ -29,8 +30,8 @@ use crate::{
 
 pub(crate) type Agent = NodeAgent<LinkAccount>;
 
-/// Rounds after which a network that has not come to its end never will.
-pub(crate) const ROUNDS: usize = 2_000;
+/// Longer than anything here takes; what is still missing then is not coming.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Pause of an agent with nothing to do, long enough to let the runner's thread work.
 pub(crate) const PAUSE: Duration = Duration::from_millis(1);
@@ -110,7 +111,7 @@ impl World {
 
     pub(crate) fn config(&self, data_dir: &Path) -> AgentConfig {
         let usual = AgentConfig::new(self.relay.url().clone(), data_dir);
-        AgentConfig { poll_ms: 1, longest_pause_ms: 2, relay_limit_ms: 1_000, ..usual }
+        AgentConfig { poll_ms: 1, longest_pause_ms: 2, relay_limit_ms: 1_000, drain_limit_ms: 10_000, ..usual }
     }
 
     /// The agent of node `index`, with its journal.
@@ -220,24 +221,21 @@ impl World {
 
     /// Lets the agents work in turn until the task is in the state.
     pub(crate) async fn work_until(&self, agents: &mut [Agent], task: u64, wanted: State) {
-        for _ in 0..ROUNDS {
-            self.round(agents).await;
-            if self.state(task).await == wanted {
-                return;
-            }
-        }
-        panic!("task {task} is {:?}, not {wanted:?}", self.view(task).await);
+        self.work_while(agents, async || self.state(task).await != wanted).await;
     }
 
     /// Lets the agents work in turn until node `index` has committed.
     pub(crate) async fn work_until_committed(&self, agents: &mut [Agent], index: usize) {
-        for _ in 0..ROUNDS {
-            self.round(agents).await;
-            if !self.commitments(index).await.is_empty() {
-                return;
+        self.work_while(agents, async || self.commitments(index).await.is_empty()).await;
+    }
+
+    async fn work_while(&self, agents: &mut [Agent], condition: impl AsyncFn() -> bool) {
+        let work = async {
+            while condition().await {
+                self.round(agents).await;
             }
-        }
-        panic!("node {index} has not committed");
+        };
+        timeout(PATIENCE, work).await.expect("the agents come to that");
     }
 }
 
