@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # The targets share build folders.
 .NOTPARALLEL:
-.PHONY: setup demo test test-contracts test-rust test-shell lint lint-contracts lint-rust lint-house fmt snapshots bench clean help
+.PHONY: setup demo test test-contracts test-rust test-shell lint lint-contracts lint-rust lint-house fmt snapshots clean help
 
 FORGE := .xenon/bin/forge
 CARGO := cargo
@@ -56,9 +56,6 @@ fmt: setup ## format Solidity and Rust
 
 snapshots: setup ## accept the gas figures of the tests as the new snapshots/
 	FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true $(FORGE) test
-
-bench: setup ## run the benchmarks
-	$(CARGO) bench --locked --workspace $(ARGS)
 
 clean: ## remove what builds and set-up made
 	$(CARGO) clean

@@ -74,7 +74,7 @@ async fn the_script_and_the_binary_deploy_to_the_same_addresses() {
     let deployer = network.anvil.signers()[0].address();
     let expected = Deployment::of(deployer, 31337);
     let settings = std::fs::read_to_string(&network.config).unwrap();
-    assert!(settings.contains(&expected.task.to_string()), "{settings}");
+    assert!(settings.contains(&format!("{:#x}", expected.task)), "{settings}");
 
     let forge = pinned::find("forge", &root()).expect("make setup brings forge");
     let script = Command::new(forge)
