@@ -181,6 +181,25 @@ contract ChoiceTest is TypedAssertions {
         }
     }
 
+    /// @dev A class whose nodes are all of one operator is passed over for another, most of the time.
+    function test_aClassOfOneOperatorHardlyHoldsUpTheChoice() public {
+        for (uint256 i; i < 6; ++i) {
+            _insert(1, 200, address(1));
+        }
+        _insertMany(6, 2, 200);
+        pool.openRound();
+        uint256 found;
+        for (uint256 i; i < DRAWS; ++i) {
+            (bool ok,, ClassId class) = _choose(i, INode.Need(0, true, ClassId.wrap(0)));
+            if (!ok) continue;
+            ++found;
+            assertEq(class, ClassId.wrap(2));
+        }
+        // Half the classes drawn are of the operator: three in a row once in eight.
+        assertGt(found, DRAWS * 5 / 6);
+        assertLt(found, DRAWS);
+    }
+
     function testFuzz_aRequiredClassIsKept(bytes32 entropy, uint8 required) public {
         for (uint256 i; i < 30; ++i) {
             _insert(uint32(1 + i % 3), 200, address(uint160(1 + i)));

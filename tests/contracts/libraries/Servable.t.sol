@@ -80,6 +80,16 @@ contract ServableTest is TypedAssertions {
         assertEq(left.takenOf(ClassId.wrap(1 + asked % 3)), want);
     }
 
+    function test_setsAsideAsManyBooksAsARoundHasTasks() public pure {
+        Servable.Left memory left = _left(7);
+        for (uint256 i; i < 64; ++i) {
+            assertTrue(left.setAside(100 + i));
+            assertEq(left.aside[i], 100 + i);
+        }
+        assertFalse(left.setAside(1));
+        assertEq(left.asideCount, 64);
+    }
+
     /// @dev 0 to 7 nodes in each tier, many tiers empty, with no more groups than fit.
     function _left(uint256 seed) private pure returns (Servable.Left memory) {
         INode.Capacity memory c;

@@ -226,6 +226,48 @@ contract QueueSeatTest is Network {
         assertEq(node.counts().busy, 0);
     }
 
+    /// @dev Invariant 3: tasks that fail in one call go back in the order in which they came. Some of them are drawn
+    /// again at once: they are the first.
+    function testFuzz_tasksThatFailTogetherKeepTheirOrder(uint8 number, uint8 limit) public {
+        uint256 n = bound(number, 2, 6);
+        for (uint256 i = 1; i <= 3 * n; ++i) {
+            _joinFor(_operator(1), _key(i), CLASS, 24);
+        }
+        for (uint256 i; i < n; ++i) {
+            _create(GPT, FEE, 100);
+        }
+        queue.dispatch(n);
+        _nextBlock();
+        queue.dispatch(bound(limit, n, 10));
+        uint40 drawn = queue.round().size;
+        for (uint40 i; i < drawn; ++i) {
+            assertEq(queue.roundTask(i), TaskId.wrap(1 + i));
+        }
+        (, TaskId next) = queue.headOf(GPT, 0, ANY);
+        for (uint40 i = drawn; i < n; ++i) {
+            assertEq(next, TaskId.wrap(1 + i));
+            next = queue.placeOf(next).next;
+        }
+    }
+
+    /// @dev A round that was seated in part and drawn again: drawing more in that block counts only what still waits.
+    function test_aRoundSeatedInPartIsDrawnAgainAndAddedTo() public {
+        _joinMany(15);
+        for (uint256 i; i < 4; ++i) {
+            _create(GPT, FEE, 100);
+        }
+        queue.dispatch(3);
+        _nextBlock();
+        queue.dispatch(1);
+        vm.roll(block.number + 300);
+        queue.dispatch(1);
+        (uint256 seated, uint256 drawn) = queue.dispatch(5);
+        assertEq(abi.encode(seated, drawn), abi.encode(0, 1));
+        _nextBlock();
+        (seated,) = queue.dispatch(5);
+        assertEq(seated, 3);
+    }
+
     /// @dev One round fails, the next succeeds: nothing about the task was lost on the way.
     function test_aRequeuedTaskIsServedOnceItCanBe() public {
         for (uint256 i = 1; i <= 3; ++i) {

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
-import {ClassId, TaskId} from "../../../contracts/types/Ids.sol";
+import {ClassId, NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {Network} from "../Network.sol";
 
 contract QueueWakeTest is Network {
@@ -113,6 +113,26 @@ contract QueueWakeTest is Network {
         assertEq(drawn, 1);
         assertEq(queue.roundTask(0), first);
         assertEq(queue.placeOf(second).next, TaskId.wrap(0));
+    }
+
+    /// @dev While the nodes of the best class are spoken for, another class of less value is served, and afterwards the
+    /// best competes again.
+    function test_aClassWhoseNodesAreSpokenForHoldsUpNobody() public {
+        _join(6, keccak256("rare"), 24);
+        ClassId common = node.nodeOf(NodeId.wrap(1)).class;
+        TaskId first = _createFor(rare, 4 * FEE);
+        TaskId second = _createFor(rare, 3 * FEE);
+        TaskId other = _createFor(common, FEE);
+        (, uint256 drawn) = queue.dispatch(5);
+        assertEq(drawn, 2);
+        assertEq(queue.roundTask(0), first);
+        assertEq(queue.roundTask(1), other);
+        _nextBlock();
+        queue.dispatch(5);
+        _vote(first, [ANSWER, ANSWER, ANSWER]);
+        _nextBlock();
+        queue.dispatch(1);
+        assertEq(queue.roundTask(0), second);
     }
 
     /// @dev A task for the rare class that was parked by a dispatch.

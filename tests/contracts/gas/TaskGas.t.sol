@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
+import {Network} from "../Network.sol";
+
+/// @notice What the life of one GPT task costs, call by call, in a network that has served before.
+/// @dev Each call is a transaction of its own (isolated), so the figures are those of receipts: 21,000, calldata and
+/// refunds included. The snapshots in snapshots/ are compared at every run; `make snapshots` accepts new ones.
+/// forge-config: default.isolate = true
+contract TaskGasTest is Network {
+    /// A network of ten nodes, each of which has served.
+    uint256 private constant NODES = 10;
+    /// The original's figure at ten free nodes.
+    uint256 private constant ORIGINAL = 2_586_158;
+
+    uint256 private total;
+
+    function setUp() public override {
+        super.setUp();
+        _joinMany(NODES);
+        for (uint256 served; served < 20; ++served) {
+            _serve();
+        }
+    }
+
+    function test_everyCallOfATask() public {
+        TaskId t = _create(GPT, FEE, 100);
+        _note("task", "create");
+        vm.prank(keeper);
+        queue.dispatch(1);
+        _note("task", "dispatch, draws");
+        _nextBlock();
+        vm.prank(keeper);
+        queue.dispatch(1);
+        _note("task", "dispatch, seats");
+        string[3] memory ranks = ["first", "second", "third"];
+        for (uint256 i; i < 3; ++i) {
+            _commitNow(t, i);
+            _note("task", string.concat("commit, ", ranks[i]));
+        }
+        for (uint256 i; i < 3; ++i) {
+            _revealNow(t, i);
+            _note("task", string.concat("reveal, ", ranks[i]));
+        }
+        _deliverNow(t);
+        _note("task", "deliver");
+        vm.snapshotValue("task", "total", total);
+        assertLt(total * 3, ORIGINAL);
+    }
+
+    /// @dev Under load one call seats what the last drew and draws the next: a task's share of dispatching.
+    function test_aDispatchUnderLoad() public {
+        for (uint256 i; i < 5; ++i) {
+            _create(GPT, FEE, 100);
+        }
+        vm.prank(keeper);
+        queue.dispatch(1);
+        _nextBlock();
+        vm.prank(keeper);
+        queue.dispatch(1);
+        vm.snapshotGasLastCall("task", "dispatch, seats one and draws one");
+    }
+
+    /// @dev Three at a time, from one block to the next.
+    function test_aDispatchOfThree() public {
+        for (uint256 i; i < 3; ++i) {
+            _create(GPT, FEE, 100);
+        }
+        vm.prank(keeper);
+        queue.dispatch(3);
+        vm.snapshotGasLastCall("task", "dispatch, draws three");
+        _nextBlock();
+        vm.prank(keeper);
+        queue.dispatch(3);
+        vm.snapshotGasLastCall("task", "dispatch, seats three");
+    }
+
+    function test_leavingTheQueue() public {
+        TaskId t = _create(GPT, FEE, 100);
+        vm.prank(creator);
+        task.cancel(t);
+        vm.snapshotGasLastCall("task", "cancel");
+        t = _create(GPT, FEE, 100);
+        _pastDeadline(t);
+        task.expire(t);
+        vm.snapshotGasLastCall("task", "expire");
+    }
+
+    function test_joiningAndLeaving() public {
+        _join(11, CLASS, 24);
+        vm.snapshotGasLastCall("node", "join, a known class");
+        NodeId id = NodeId.wrap(11);
+        vm.prank(_operator(11));
+        node.pause(id);
+        vm.snapshotGasLastCall("node", "pause");
+        vm.prank(_operator(11));
+        node.resume(id);
+        vm.snapshotGasLastCall("node", "resume");
+        vm.prank(_operator(11));
+        node.quit(id);
+        vm.snapshotGasLastCall("node", "quit");
+        vm.warp(block.timestamp + 7 days);
+        vm.prank(_operator(11));
+        node.withdraw(id);
+        vm.snapshotGasLastCall("node", "withdraw");
+    }
+
+    function _serve() private {
+        TaskId t = _create(GPT, FEE, 100);
+        _dispatch(1);
+        for (uint256 i; i < 3; ++i) {
+            _commitNow(t, i);
+        }
+        for (uint256 i; i < 3; ++i) {
+            _revealNow(t, i);
+        }
+        _deliverNow(t);
+    }
+
+    function _note(string memory group, string memory name) private {
+        total += vm.snapshotGasLastCall(group, name);
+    }
+
+    function _commitNow(TaskId t, uint256 seat) private {
+        NodeId id = _nodeAt(t, seat);
+        address key = _keyAt(t, seat);
+        bytes32 commitment = task.commitmentOf(t, key, ANSWER, _salt(t, seat));
+        vm.prank(key);
+        task.commit(id, t, commitment);
+    }
+
+    function _revealNow(TaskId t, uint256 seat) private {
+        NodeId id = _nodeAt(t, seat);
+        address key = _keyAt(t, seat);
+        vm.prank(key);
+        task.reveal(id, t, ANSWER, _salt(t, seat));
+    }
+
+    function _deliverNow(TaskId t) private {
+        uint256 seat = task.taskOf(t).deliverer;
+        NodeId id = _nodeAt(t, seat);
+        address key = _keyAt(t, seat);
+        vm.prank(key);
+        task.deliver(id, t, ANSWER);
+    }
+}
