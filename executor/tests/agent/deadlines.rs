@@ -1,6 +1,10 @@
 //! An answer that comes too late is kept to oneself.
 
-use std::sync::mpsc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+    mpsc,
+};
 
 use xenon_executor::{TaskOutput, agent::TaskRunner};
 use xenon_protocol::{
@@ -15,22 +19,50 @@ use crate::{
     world::{World, key},
 };
 
-/// Gives the right answer when it is let.
-struct Gated(mpsc::Receiver<()>);
+/// Gives the right answer when it is let, and counts how often it was asked.
+struct Gated {
+    gate: mpsc::Receiver<()>,
+    runs: Arc<AtomicUsize>,
+}
+
+impl Gated {
+    fn new() -> (mpsc::Sender<()>, Self) {
+        let (open, gate) = mpsc::channel();
+        (open, Self { gate, runs: Arc::default() })
+    }
+}
 
 impl TaskRunner for Gated {
     fn run(&mut self, task: &TaskSpec) -> Result<TaskOutput, ErrorCode> {
-        self.0.recv().map_err(|_| ErrorCode::ExecutionFailed)?;
+        self.runs.fetch_add(1, Ordering::SeqCst);
+        self.gate.recv().map_err(|_| ErrorCode::ExecutionFailed)?;
         Ok(echo(task))
     }
+}
+
+#[tokio::test]
+async fn a_run_in_hand_is_not_started_again() {
+    let world = World::with_nodes(3).await;
+    world.submit(&question("One thing at a time")).await;
+    let (gate, runner) = Gated::new();
+    let runs = Arc::clone(&runner.runs);
+    let mut slow = [world.agent(0, runner).await];
+    for _ in 0..5 {
+        world.round(&mut slow).await;
+    }
+    for _ in 0..5 {
+        gate.send(()).unwrap();
+    }
+    world.work_until_committed(&mut slow, 0).await;
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
 async fn an_answer_after_the_deadline_is_not_committed_to() {
     let world = World::with_nodes(3).await;
     let task = world.submit(&question("Take your time")).await;
-    let (gate, closed) = mpsc::channel();
-    let mut slow = [world.agent(0, Gated(closed)).await];
+    let (gate, runner) = Gated::new();
+    let mut slow = [world.agent(0, runner).await];
     let mut others = [world.agent(1, Echo::default()).await, world.agent(2, Echo::default()).await];
     world.round(&mut slow).await;
     world.work_until_committed(&mut others, 1).await;
