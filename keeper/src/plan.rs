@@ -183,7 +183,7 @@ mod tests {
         }
         assert_eq!(names(&network), ["dispatch"]);
         network.seat(task, [1, 2, 3], 500);
-        assert_eq!(names(&network), ["absorb"], "a round takes in eight");
+        assert_eq!(names(&network), ["absorb"], "a round of one task takes in eight");
         network.view.note_deferred(0);
         assert_eq!(planned(&network), []);
         assert_eq!(network.view.nodes().counts().free, 9);

@@ -251,11 +251,11 @@ impl View {
         Ok(())
     }
 
-    /// Takes the task whose turn it is out of the round and out of the table.
+    /// Takes a task that had its turn out of the round and out of the table.
     fn leave_round(&mut self, event: &'static str, id: TaskId, block: u64) -> Result<Task, ViewError> {
         let task = self.tasks.take(event, id)?;
-        if self.round.serve(event, id, block)? {
-            self.nodes.end_round();
+        if let Some(tasks) = self.round.serve(event, id, block)? {
+            self.nodes.end_round(tasks);
         }
         Ok(task)
     }

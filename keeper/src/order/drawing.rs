@@ -5,10 +5,10 @@ use xenon_protocol::value::Level;
 use super::servable::{Servable, Supply};
 use crate::{
     TaskId, Tier, View,
-    view::{BookKey, ClassKey, PriceTimeQueue, Slot, Task, TierKey},
+    view::{BookKey, ClassKey, PriceTimeQueue, ROUND_LIMIT, Slot, Task, TierKey},
 };
 
-/// Books of classes without three free nodes that the contract takes out of the competition in one look.
+/// Books of classes that the contract takes out of the competition in one look.
 const PARK_LIMIT: usize = 8;
 
 /// The best task left, and where it stands.
@@ -29,6 +29,8 @@ pub(super) struct Drawing<'a> {
     class_heads: BTreeMap<ClassKey, (Slot, TaskId)>,
     competition: PriceTimeQueue<ClassKey>,
     parked: Vec<ClassKey>,
+    /// Books that wait for the next draw because their nodes are spoken for in this one.
+    aside: usize,
 }
 
 impl<'a> Drawing<'a> {
@@ -52,7 +54,7 @@ impl<'a> Drawing<'a> {
         let first = |(key, book): (_, &PriceTimeQueue<TaskId>)| Some((key, owned(book.first()?)));
         let heads = view.books().tiers().filter_map(first).collect();
         let competition = view.books().competition().clone();
-        Self { view, left, heads, class_heads: BTreeMap::new(), competition, parked: Vec::new() }
+        Self { view, left, heads, class_heads: BTreeMap::new(), competition, parked: Vec::new(), aside: 0 }
     }
 
     /// The best task that can be served with what is left.
@@ -93,8 +95,8 @@ impl<'a> Drawing<'a> {
         best
     }
 
-    /// The best class book, if it is above `level`. Better ones whose class lacks three free nodes are parked; when the
-    /// best one's nodes are all spoken for, the others wait.
+    /// The best class book, if it is above `level`. Better ones that cannot be served are taken out: parked when their
+    /// class lacks three free nodes, set aside for this draw when those are spoken for.
     fn best_of_classes(&mut self, level: Option<Level>) -> Option<Pick> {
         for _ in 0..PARK_LIMIT {
             let (place, key) = owned(self.competition.first()?);
@@ -103,11 +105,11 @@ impl<'a> Drawing<'a> {
             }
             match self.left.supply(key.class) {
                 Supply::Ready => return self.class_pick(key),
-                Supply::SpokenFor => return None,
-                Supply::Lacking => {}
+                Supply::SpokenFor if self.aside == ROUND_LIMIT => return None,
+                Supply::SpokenFor => self.aside += 1,
+                Supply::Lacking => self.parked.push(key),
             }
             self.competition.remove(place);
-            self.parked.push(key);
         }
         None
     }

@@ -147,6 +147,15 @@ mod tests {
     }
 
     #[test]
+    fn taking_nodes_of_any_class_breaks_up_groups_of_one() {
+        let mut left = with(&[(9, 7)], &[(9, 2)]);
+        left.take(Tier::default(), None, false);
+        assert_eq!((left.capacity.free[9], left.capacity.triples[9]), (4, 1));
+        left.take(Tier::default(), None, false);
+        assert_eq!(left.top_for_one_class(), None);
+    }
+
+    #[test]
     fn class_without_nodes_is_lacking_unless_there_are_nodes_for_everything() {
         assert_eq!(with(&[(0, 9)], &[]).supply(ClassId(1)), Supply::Lacking);
         assert_eq!(Servable::endless().supply(ClassId(1)), Supply::Ready);

@@ -5,15 +5,18 @@ use xenon_protocol::contracts::{Intent, Status};
 use super::{Capacity, Class, Counts, Node, ViewError, node::can_become};
 use crate::{ClassId, NodeId, NodeJoined, Tier};
 
-/// Deferred changes of membership that the contract applies at the least when a round ends.
-const ABSORBED_BY_A_ROUND: usize = 8;
+/// Deferred changes of membership that the contract applies at the end of a round, for each of its tasks...
+const ABSORB_PER_TASK: usize = 8;
+
+/// ...up to so many.
+const ABSORB_TASKS: usize = 16;
 
 /// The nodes, and which of them can be chosen. Mirrors `contracts/libraries/NodePool.sol`.
 ///
 /// While a drawn round waits with a known block hash the sets are closed: who becomes free then, or wants to leave, is
-/// put on a list that is worked off in order once they are open. The contract says nothing when it takes a node from
-/// the list into the sets, so the list here may be longer than the contract's, never shorter; whoever knows the real
-/// length corrects it with [`Nodes::shorten_list`].
+/// put on a list that is worked off in order once they are open: by the end of the round, as far as that goes, then by
+/// whoever calls `absorb`. Of the latter no event tells, so the list here may be longer than the contract's; whoever
+/// knows the real length corrects it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nodes {
     joined: BTreeMap<NodeId, Node>,
@@ -135,9 +138,9 @@ impl Nodes {
         Ok(())
     }
 
-    /// The last task of a round had its turn: the sets are open and the first of those who wait are taken in.
-    pub(super) fn end_round(&mut self) {
-        for _ in 0..ABSORBED_BY_A_ROUND {
+    /// The last of a round's tasks had its turn: the sets are open and the first of those who wait are taken in.
+    pub(super) fn end_round(&mut self, tasks: usize) {
+        for _ in 0..tasks.min(ABSORB_TASKS) * ABSORB_PER_TASK {
             self.absorb_one();
         }
     }

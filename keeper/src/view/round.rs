@@ -12,7 +12,7 @@ pub const ROUND_LIMIT: usize = 64;
 pub struct Round {
     draw_block: u64,
     tasks: Vec<TaskId>,
-    done: usize,
+    waiting: Vec<TaskId>,
 }
 
 impl Round {
@@ -21,19 +21,19 @@ impl Round {
         self.draw_block
     }
 
-    /// All tasks of the round, in the order in which they are seated.
+    /// All tasks of the round, in the order of the draw.
     pub fn tasks(&self) -> &[TaskId] {
         &self.tasks
     }
 
-    /// Those that still have no nodes.
+    /// Those that still have no nodes, in the order in which they have their turn.
     pub fn waiting(&self) -> &[TaskId] {
-        &self.tasks[self.done..]
+        &self.waiting
     }
 
     /// How many of them had their turn.
-    pub const fn done(&self) -> usize {
-        self.done
+    pub fn done(&self) -> usize {
+        self.tasks.len() - self.waiting.len()
     }
 
     /// Whether the sets of free nodes are closed in a block: a round waits whose block hash is known there.
@@ -48,6 +48,7 @@ impl Round {
         }
         self.draw_block = block;
         self.tasks.push(task);
+        self.waiting.push(task);
         Ok(())
     }
 
@@ -60,18 +61,19 @@ impl Round {
         Ok(())
     }
 
-    /// The next task had its turn in a block; `true` if it was the last one and the round is over.
-    pub(super) fn serve(&mut self, event: &'static str, task: TaskId, block: u64) -> Result<bool, ViewError> {
+    /// A task had its turn in a block. If it was the last one the round is over, and this is how many tasks it had.
+    ///
+    /// Tasks have their turn in the order of the draw, but those for which no nodes were found are told of at the end of
+    /// the call, the last one first, so that here any task may come next.
+    pub(super) fn serve(&mut self, event: &'static str, task: TaskId, block: u64) -> Result<Option<usize>, ViewError> {
+        let wrong = ViewError::WrongRound { event, draw_block: self.draw_block };
         let in_time = block > self.draw_block && block - self.draw_block <= HASH_WINDOW;
-        if self.waiting().first() != Some(&task) || !in_time {
-            return Err(ViewError::WrongRound { event, draw_block: self.draw_block });
+        let place = self.waiting.iter().position(|waiting| *waiting == task).filter(|_| in_time).ok_or(wrong)?;
+        self.waiting.remove(place);
+        if !self.waiting.is_empty() {
+            return Ok(None);
         }
-        self.done += 1;
-        let over = self.waiting().is_empty();
-        if over {
-            *self = Self::default();
-        }
-        Ok(over)
+        Ok(Some(std::mem::take(self).tasks.len()))
     }
 
     fn is_full(&self) -> bool {
@@ -92,12 +94,14 @@ mod tests {
     }
 
     #[test]
-    fn tasks_are_served_in_the_order_of_the_draw() {
-        let mut round = round(10, &[7, 3]);
+    fn task_has_its_turn_once_and_the_last_one_ends_the_round() {
+        let mut round = round(10, &[7, 3, 5]);
+        assert!(round.serve("TaskSeated", TaskId(4), 11).is_err());
+        assert_eq!(round.serve("TaskSeated", TaskId(3), 11), Ok(None));
         assert!(round.serve("TaskSeated", TaskId(3), 11).is_err());
-        assert_eq!(round.serve("TaskSeated", TaskId(7), 11), Ok(false));
-        assert_eq!(round.waiting(), [TaskId(3)]);
-        assert_eq!(round.serve("TaskRequeued", TaskId(3), 12), Ok(true));
+        assert_eq!((round.waiting(), round.done()), (&[TaskId(7), TaskId(5)][..], 1));
+        assert_eq!(round.serve("TaskRequeued", TaskId(7), 11), Ok(None));
+        assert_eq!(round.serve("TaskSeated", TaskId(5), 12), Ok(Some(3)));
         assert_eq!(round, Round::default());
     }
 

@@ -22,6 +22,8 @@ pub(crate) enum ReadFault {
     Behind(u64),
     /// The last log is left out.
     MissingLog,
+    /// The logs are those of other blocks of the same numbers.
+    ForeignLogs,
 }
 
 /// What happens to a transaction.
@@ -164,8 +166,10 @@ impl Chain for Faulty {
     async fn logs(&self, filter: &LogFilter) -> Result<Vec<EventLog>, ChainError> {
         let (chain, fault) = self.read()?;
         let mut logs = chain.logs(filter).await?;
-        if fault == ReadFault::MissingLog {
-            logs.pop();
+        match fault {
+            ReadFault::MissingLog => drop(logs.pop()),
+            ReadFault::ForeignLogs => logs.iter_mut().for_each(|log| log.block_hash = B256::repeat_byte(7)),
+            _ => {}
         }
         Ok(logs)
     }

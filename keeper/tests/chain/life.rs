@@ -136,6 +136,7 @@ fn read_fault() -> impl Strategy<Value = ReadFault> {
         2 => Just(ReadFault::Down),
         2 => (1..4u64).prop_map(ReadFault::Behind),
         1 => Just(ReadFault::MissingLog),
+        1 => Just(ReadFault::ForeignLogs),
     ]
 }
 

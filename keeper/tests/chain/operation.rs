@@ -1,6 +1,6 @@
 //! Random moves of all parties.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use alloy::{
     primitives::{Address, B256, U256, keccak256},
@@ -48,6 +48,17 @@ pub(crate) struct Block {
     pub(crate) operations: Vec<Operation>,
 }
 
+/// A crowd of tasks, then what becomes of them.
+pub(crate) fn any_life() -> impl Strategy<Value = Vec<Block>> {
+    let crowd = prop::collection::vec(any_task(2_000..200_000), 6..12).prop_map(|operations| Block {
+        idle: 0,
+        seconds: 1,
+        operations,
+    });
+    let after = prop::collection::vec(any_block(), 40..70);
+    (prop::collection::vec(crowd, 0..5), after).prop_map(|(crowd, after)| crowd.into_iter().chain(after).collect())
+}
+
 pub(crate) fn any_block() -> impl Strategy<Value = Block> {
     let seconds = prop_oneof![60 => 1..4u64, 8 => 100..400u64, 1 => Just(604_800)];
     let idle = prop_oneof![60 => Just(0u64), 1 => Just(257)];
@@ -68,7 +79,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
         1 => index().prop_map(Resume),
         1 => index().prop_map(Quit),
         1 => index().prop_map(Withdraw),
-        7 => any_task(),
+        7 => any_task(200..3_000),
         1 => index().prop_map(Cancel),
         1 => index().prop_map(Expire),
         8 => (1..6u64).prop_map(Dispatch),
@@ -82,12 +93,17 @@ fn any_operation() -> impl Strategy<Value = Operation> {
 }
 
 /// Few different offers, so that levels are shared.
-fn any_task() -> impl Strategy<Value = Operation> {
+fn any_task(wait: Range<u32>) -> impl Strategy<Value = Operation> {
     let gb = prop::sample::select(vec![0u16, 0, 6, 20]);
-    let class = prop::sample::select(vec![0u32, 0, 0, 1, 2, 3]);
-    let fee = prop::sample::select(vec![100u128, 100, 101, 250, 400, 1_000]);
-    (0..2u8, 1..4u32, gb, class, fee, 200..3_000u32).prop_map(|(kind, size, gb, class, milli, wait)| {
-        Operation::Create { kind, size, gb, class, fee: milli * 1_000_000_000_000_000, wait }
+    let class = prop::sample::select(vec![0u32, 0, 1, 2, 3]);
+    let fee = prop::sample::select(vec![100u128, 100, 101, 250]);
+    (0..2u8, 1..3u32, gb, class, fee, wait).prop_map(|(kind, size, gb, class, milli, wait)| Operation::Create {
+        kind,
+        size,
+        gb,
+        class,
+        fee: milli * 1_000_000_000_000_000,
+        wait,
     })
 }
 

@@ -1,6 +1,6 @@
 //! What the keeper sees of a chain that fails, lags, leaves logs out or is reorganised, and that it does not act on it.
 
-use xenon_keeper::{Collector, Keeper, KeeperConfig, KeeperError, Outcome, Policy, Progress, Round};
+use xenon_keeper::{Collector, Keeper, KeeperConfig, KeeperError, Outcome, Policy, Progress, Round, View};
 use xenon_sim::RevmChain;
 
 use crate::{
@@ -73,6 +73,16 @@ fn log_left_out_is_noticed_and_nothing_is_sent_until_it_is_there() {
     let error = block_on(keeper.step()).unwrap_err();
     assert!(matches!(error, KeeperError::View(_)), "{error}");
     assert_eq!(chain.begun(), 0);
+    let mut rounds = (0..20).map(|_| block_on(keeper.step()));
+    assert!(rounds.any(|round| round.is_ok_and(|round| !round.outcomes.is_empty())));
+}
+
+#[test]
+fn logs_of_other_blocks_are_not_believed() {
+    let (_, chain, mut keeper) = one_task();
+    chain.fail_reads([ReadFault::ForeignLogs; 100]);
+    assert_eq!(block_on(keeper.step()).unwrap_err().code(), "XK-004");
+    assert_eq!((chain.begun(), keeper.view()), (0, &View::new()));
     let mut rounds = (0..20).map(|_| block_on(keeper.step()));
     assert!(rounds.any(|round| round.is_ok_and(|round| !round.outcomes.is_empty())));
 }
@@ -191,6 +201,17 @@ fn transaction_that_did_not_get_through_is_tried_again_at_once_and_one_that_did_
     let round = block_on(keeper.step()).unwrap();
     assert!(matches!(round.outcomes[..], [(_, Outcome::NoEffect)]), "{round:?}");
     assert_eq!((chain.begun(), chain.landed().len()), (1, 1));
+}
+
+#[test]
+fn round_that_was_seated_by_a_transaction_whose_answer_was_lost_is_not_dispatched_again() {
+    let (world, chain, mut keeper) = one_task();
+    block_on(keeper.step()).unwrap();
+    world.chain.mine(1);
+    chain.fail_sends([SendFault::Lost]);
+    let round = block_on(keeper.step()).unwrap();
+    assert!(matches!(round.outcomes[..], [(_, Outcome::NoEffect)]), "{round:?}");
+    assert_eq!((chain.begun(), chain.landed().len()), (2, 2));
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(crate) const CREATOR: Address = Address::repeat_byte(0xc1);
 pub(crate) const KEEPER: Address = Address::repeat_byte(0xc2);
 const DEPLOYER: Address = Address::repeat_byte(0xc3);
 /// Everybody who stakes, so that several nodes can be of one operator.
-pub(crate) const OPERATORS: u8 = 6;
+pub(crate) const OPERATORS: u8 = 9;
 /// Keys that have money for gas.
 const KEYS: u32 = 64;
 
@@ -58,10 +58,11 @@ impl World {
         world
     }
 
-    /// With nodes of three classes on two tiers, some of one operator.
+    /// With nodes of three classes on two tiers, some of one operator. One class has enough for two tasks.
     pub(crate) fn with_classes() -> Self {
         let world = Self::new();
-        for (number, (class, gb)) in (0..).zip([(0, 24), (1, 24), (2, 8), (0, 24), (1, 24), (2, 8), (0, 24), (0, 24)]) {
+        let classes = [(0, 24); 7].into_iter().chain([(1, 24); 3]).chain([(2, 8); 4]);
+        for (number, (class, gb)) in (0..).zip(classes) {
             world.send(operator(number % OPERATORS), world.join(u32::from(number) + 1, class, gb)).unwrap();
         }
         world
