@@ -42,6 +42,7 @@ lint-contracts: setup
 	$(FORGE) fmt --check
 	@# What lint compiles has no bytecode; kept apart, so that no other command takes it for compiled.
 	FOUNDRY_OUT=cache/lint/out FOUNDRY_CACHE_PATH=cache/lint $(FORGE) lint
+	@mkdir -p out
 	$(FORGE) build --sizes --skip test --skip script >out/sizes.txt || { cat out/sizes.txt; exit 1; }
 
 lint-rust: setup
