@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {Stakes} from "./Stakes.sol";
 import {INode} from "./interfaces/INode.sol";
 import {IQoS} from "./interfaces/IQoS.sol";
 import {ITask} from "./interfaces/ITask.sol";
@@ -8,21 +9,16 @@ import {Choice} from "./libraries/Choice.sol";
 import {NodePool} from "./libraries/NodePool.sol";
 import {NodeSet} from "./libraries/NodeSet.sol";
 import {VramTier} from "./libraries/VramTier.sol";
-import {ClassId, NodeId} from "./types/Ids.sol";
+import {ClassId, NodeId, TaskId} from "./types/Ids.sol";
 import {NodeSlot, NodeSlots} from "./types/NodeSlot.sol";
 import {NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
+import {LibBit} from "solady/utils/LibBit.sol";
 
 /// @title The node registry.
-/// @dev Balance = stakes of all nodes that are not gone (and forced ether).
-contract Node is INode {
+/// @dev Balance = stakes of all nodes that are not gone + what waits for the treasury (and forced ether).
+contract Node is Stakes {
     using NodePool for NodePool.Pool;
     using NodeSet for NodeSet.Set;
-
-    /// @dev Operator and stake share a slot: 160 + 96 bits.
-    struct Owner {
-        address operator;
-        uint96 stake;
-    }
 
     /// Longest GPU name, in bytes.
     uint256 public constant GPU_NAME_LIMIT = 64;
@@ -31,25 +27,12 @@ contract Node is INode {
     address private immutable QUEUE;
     uint8 private immutable NEWCOMER_WEIGHT;
 
-    /// @inheritdoc INode
-    uint96 public immutable minStake;
-    /// @inheritdoc INode
-    uint40 public immutable unbondingSeconds;
-
-    NodePool.Pool private _pool;
-    mapping(NodeId => Owner) private _owners;
     mapping(NodeId => address) private _keys;
     mapping(address key => NodeId) private _ids;
     mapping(bytes32 classHash => mapping(uint256 tier => ClassId)) private _classes;
     mapping(ClassId => bytes32) private _classHashes;
     uint32 private _lastNode;
     uint32 private _lastClass;
-    uint32 private _total;
-
-    modifier only(address required) {
-        if (msg.sender != required) revert NotAllowed(msg.sender, required);
-        _;
-    }
 
     modifier onlyOperator(NodeId node) {
         if (msg.sender != _owners[node].operator) revert NotOperator(node, msg.sender);
@@ -58,14 +41,15 @@ contract Node is INode {
 
     /// @param w The wiring; `w.node` must be this contract.
     /// @param minStake_ Wei a node must bring.
-    /// @param unbondingSeconds_ Seconds a stake stays after `quit`.
-    constructor(Wiring memory w, uint96 minStake_, uint40 unbondingSeconds_) {
+    /// @param unbondingSeconds_ Seconds a stake stays after `quit`, at least as long as a case can last.
+    /// @param rules_ Penalties and times.
+    constructor(Wiring memory w, uint96 minStake_, uint40 unbondingSeconds_, Rules memory rules_)
+        Stakes(w.owner, w.treasury, minStake_, unbondingSeconds_, rules_)
+    {
         if (w.node != address(this)) revert WrongAddress(w.node, address(this));
         TASK = w.task;
         QUEUE = w.queue;
         NEWCOMER_WEIGHT = IQoS(w.qos).newcomerWeight();
-        minStake = minStake_;
-        unbondingSeconds = unbondingSeconds_;
     }
 
     /// @inheritdoc INode
@@ -87,7 +71,7 @@ contract Node is INode {
         _keys[node] = key;
         _owners[node] = Owner(msg.sender, minStake);
         ++_total;
-        _pool.raise(NodePool.ACTIVE);
+        _pool.activate(class);
         emit NodeJoined(node, msg.sender, key, class, classHash, vramGb, minStake, gpu);
         _enter(node, NodeSlots.fresh(class, tier, NEWCOMER_WEIGHT, msg.sender));
         ITask(TASK).enroll(node, key);
@@ -109,13 +93,15 @@ contract Node is INode {
     function resume(NodeId node) external onlyOperator(node) {
         NodeSlot slot = _pool.slots[node];
         Status status = slot.status();
+        if (slot.intent() == Intent.Freeze) revert FreezePending(node);
         if (slot.intent() != Intent.None) {
             _pool.slots[node] = slot.withIntent(Intent.None);
             emit IntentChanged(node, Intent.None);
             return;
         }
         if (status != Status.Paused && status != Status.Suspended) revert WrongStatus(node, status);
-        _pool.raise(NodePool.ACTIVE);
+        if (_owners[node].stake < stakeFloor()) revert StakeTooLow(node, _owners[node].stake, stakeFloor());
+        _pool.activate(slot.class());
         _enter(node, slot.withStatus(Status.Free));
     }
 
@@ -136,31 +122,54 @@ contract Node is INode {
     }
 
     /// @inheritdoc INode
+    function review(ClassId class) external {
+        if (!_pool.exists(class)) revert NoSuchClass(class);
+        emit ClassReviewed(class, _pool.review(class));
+    }
+
+    /// @inheritdoc INode
     function choose(bytes32 entropy, Need calldata need)
         external
         only(TASK)
         returns (bool ok, NodeId[3] memory nodes, ClassId class)
     {
         (ok, nodes, class) = Choice.three(_pool, entropy, need);
-        if (!ok) return (ok, nodes, class);
-        for (uint256 i; i < 3; ++i) {
-            NodeSlot slot = _pool.remove(nodes[i]);
-            _store(nodes[i], slot.withStatus(Status.Busy));
-            _pool.raise(NodePool.BUSY);
+        for (uint256 i; ok && i < 3; ++i) {
+            _occupy(nodes[i]);
         }
     }
 
     /// @inheritdoc INode
-    function release(NodeId[3] calldata nodes, uint8[3] calldata weights, Fate[3] calldata fates)
+    function refill(bytes32 entropy, Need calldata need, NodeId[3] calldata seated, uint256 vacant)
         external
         only(TASK)
-        returns (address[3] memory operators)
+        returns (bool ok, NodeId[3] memory nodes)
     {
+        NodeId[3] memory fresh;
+        (ok, fresh) = Choice.others(_pool, entropy, need, seated, LibBit.popCount(vacant));
+        nodes = seated;
+        uint256 used;
+        for (uint256 i; ok && i < 3; ++i) {
+            if ((vacant >> i) & 1 == 0) continue;
+            nodes[i] = fresh[used++];
+            _occupy(nodes[i]);
+        }
+    }
+
+    /// @inheritdoc INode
+    function release(TaskId task, SeatEnd[3] calldata ends) external only(TASK) {
         for (uint256 i; i < 3; ++i) {
-            NodeId node = nodes[i];
-            operators[i] = _owners[node].operator;
+            NodeId node = ends[i].node;
+            if (NodeId.unwrap(node) == 0) continue;
+            Fate fate = ends[i].fate;
+            if (ends[i].lapse != Lapse.None && _penalize(node, ends[i].lapse) && fate == Fate.Free) {
+                fate = Fate.Suspend;
+            }
+            if (fate == Fate.Freeze) {
+                _cases[node] = Case(task, 0, false, [ends[(i + 1) % 3].node, ends[(i + 2) % 3].node]);
+            }
             _pool.lower(NodePool.BUSY);
-            _free(node, _pool.slots[node].withWeight(weights[i]), fates[i]);
+            _free(node, _pool.slots[node].withWeight(ends[i].weight), fate);
         }
     }
 
@@ -219,8 +228,9 @@ contract Node is INode {
     }
 
     /// @inheritdoc INode
-    function classInfo(ClassId class) external view returns (bytes32 classHash, uint8 tier, uint32 free) {
-        return (_classHashes[class], _pool.tierOf(class), uint32(_pool.freeInClass(class)));
+    function classInfo(ClassId class) external view returns (ClassView memory v) {
+        v.classHash = _classHashes[class];
+        (v.tier, v.free, v.active, v.open) = classState(class);
     }
 
     /// @inheritdoc INode
@@ -258,6 +268,26 @@ contract Node is INode {
         return _pool.postponed();
     }
 
+    /// @inheritdoc INode
+    function classTier(ClassId class) external view returns (bool exists, uint8 tier) {
+        return (_pool.exists(class), _pool.tierOf(class));
+    }
+
+    /// @inheritdoc INode
+    function activeNodes() external view returns (uint32) {
+        return _pool.counter(NodePool.ACTIVE);
+    }
+
+    /// @inheritdoc INode
+    function classState(ClassId class) public view returns (uint8 tier, uint32 free, uint32 active, bool open) {
+        return (
+            _pool.tierOf(class),
+            uint32(_pool.freeInClass(class)),
+            uint32(_pool.activeInClass(class)),
+            _pool.isOpen(class)
+        );
+    }
+
     /// @dev The class of (`classHash`, `tier`), opened when new.
     function _class(bytes32 classHash, uint8 tier) private returns (ClassId class) {
         class = _classes[classHash][tier];
@@ -269,9 +299,10 @@ contract Node is INode {
         emit ClassOpened(class, classHash, tier);
     }
 
-    function _store(NodeId node, NodeSlot slot) private {
-        _pool.slots[node] = slot;
-        emit StatusChanged(node, slot.status());
+    /// @dev A free node takes a seat.
+    function _occupy(NodeId node) private {
+        _store(node, _pool.remove(node).withStatus(Status.Busy));
+        _pool.raise(NodePool.BUSY);
     }
 
     /// @dev A free node goes into the sets, or onto the list of those who wait for them to open.
@@ -284,6 +315,7 @@ contract Node is INode {
         NodeSlot slot = _pool.slots[node];
         Status status = slot.status();
         if (status != Status.Free && status != Status.Busy) revert WrongStatus(node, status);
+        if (slot.intent() == Intent.Freeze) revert FreezePending(node);
         if (status == Status.Free && !slot.inSets()) return _settle(node, slot, intent);
         if (status == Status.Free && !_pool.closed()) return _settle(node, _pool.remove(node), intent);
         slot = slot.withIntent(intent);
@@ -291,25 +323,19 @@ contract Node is INode {
         emit IntentChanged(node, intent);
     }
 
-    /// @dev Carries out an intent of a node that is neither seated nor in the sets.
-    function _settle(NodeId node, NodeSlot slot, Intent intent) private {
-        if (slot.status() == Status.Free) _pool.lower(NodePool.ACTIVE);
-        slot = slot.withIntent(Intent.None);
-        if (intent == Intent.Pause) return _store(node, slot.withStatus(Status.Paused));
-        _store(node, slot.withStatus(Status.Unbonding).withSince(block.timestamp));
-    }
-
-    /// @dev A seat has ended. A frozen node keeps nothing pending; a suspended one may still have quit.
+    /// @dev A seat has ended. A freeze comes before all else and a kick before what the operator asked for; a suspended
+    /// node may still have quit.
     function _free(NodeId node, NodeSlot slot, Fate fate) private {
         slot = slot.withStatus(Status.Free);
-        if (fate == Fate.Freeze) {
-            _pool.lower(NodePool.ACTIVE);
-            return _store(node, slot.withStatus(Status.Frozen).withIntent(Intent.None).withSince(block.timestamp));
-        }
         Intent intent = slot.intent();
+        if (fate == Fate.Freeze || intent == Intent.Freeze) return _settle(node, slot, Intent.Freeze);
+        if (fate == Fate.Kick) {
+            emit KickedOut(node);
+            return _settle(node, slot, Intent.Quit);
+        }
         if (intent == Intent.Quit || (intent == Intent.Pause && fate == Fate.Free)) return _settle(node, slot, intent);
         if (fate == Fate.Free) return _enter(node, slot);
-        _pool.lower(NodePool.ACTIVE);
+        _pool.deactivate(slot.class());
         _store(node, slot.withStatus(Status.Suspended).withIntent(Intent.None));
     }
 
@@ -321,8 +347,12 @@ contract Node is INode {
             _pool.slots[node] = slot;
             if (slot.status() != Status.Free) continue;
             Intent intent = slot.intent();
-            if (!slot.inSets()) _pool.slots[node] = _pool.insert(node, slot);
-            else if (intent != Intent.None) _settle(node, _pool.remove(node), intent);
+            if (!slot.inSets()) {
+                _pool.slots[node] = _pool.insert(node, slot);
+                emit NodeAbsorbed(node);
+            } else if (intent != Intent.None) {
+                _settle(node, _pool.remove(node), intent);
+            }
         }
     }
 }

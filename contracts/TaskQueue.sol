@@ -5,52 +5,62 @@ import {INode} from "./interfaces/INode.sol";
 import {ITask} from "./interfaces/ITask.sol";
 import {ITaskQueue} from "./interfaces/ITaskQueue.sol";
 import {Bits} from "./libraries/Bits.sol";
+import {Books} from "./libraries/Books.sol";
 import {OrderBook} from "./libraries/OrderBook.sol";
-import {PackedTops} from "./libraries/PackedTops.sol";
+import {PackedEnds} from "./libraries/PackedEnds.sol";
+import {PoolFloor} from "./libraries/PoolFloor.sol";
 import {Servable} from "./libraries/Servable.sol";
+import {TaskList} from "./libraries/TaskList.sol";
+import {VramTier} from "./libraries/VramTier.sol";
 import {BookTag} from "./types/BookTag.sol";
 import {ClassId, TaskId} from "./types/Ids.sol";
 import {Level, ValueRate, ValueRates} from "./types/ValueRate.sol";
 import {NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
 
 /// @title The order books and the dispatcher.
-/// @dev Header: queued 0-39 | draw block 40-79 | round size 80-95 | seated of the round 96-111 | kinds in use 112-127 |
-/// kinds whose nodes share a class 128-143.
-/// Books of a required class compete through one book of books, `_classBook`, keyed by kind and class at the level of
-/// their best task; a book whose class lacks three free nodes is parked (taken out) until somebody wakes it.
+/// @dev Header: queued 0-39 | draw block 40-79 | round size 80-87 | seated of the round 88-95 | words of ends in use
+/// 96-127 | kinds whose nodes share a class 128-143 | first vacancy 144-175 | next vacancy 176-207 | reservation held 208.
 contract TaskQueue is ITaskQueue {
     using Bits for uint256;
+    using Books for Books.Shelf;
     using OrderBook for OrderBook.Book;
     using OrderBook for OrderBook.Entries;
     using Servable for Servable.Left;
+    using TaskList for TaskList.List;
+
+    /// Tasks the queue holds however few nodes there are.
+    uint256 public constant MIN_LIMIT = 64;
 
     uint256 private constant QUEUED = 0;
     uint256 private constant DRAW = 40;
     uint256 private constant SIZE = 80;
-    uint256 private constant SEATED = 96;
-    uint256 private constant KINDS = 112;
+    uint256 private constant SEATED = 88;
+    uint256 private constant HALVES = 96;
     uint256 private constant SAME_CLASS = 128;
-    uint256 private constant KIND_LIMIT = 16;
-    uint256 private constant PER_WORD = 6;
+    uint256 private constant VACANT_FIRST = 144;
+    uint256 private constant VACANT_NEXT = 176;
+    uint256 private constant RESERVED = 208;
     uint256 private constant HASH_WINDOW = 256;
     /// @dev Deferred changes of membership applied at the end of a round, for each of its tasks up to `ABSORB_TASKS`.
     uint256 private constant ABSORB_PER_TASK = 8;
     uint256 private constant ABSORB_TASKS = 16;
     /// @dev Tasks in one round, so that its index fits and the reservation loop stays short.
     uint256 private constant ROUND_LIMIT = 64;
-    /// @dev Books of classes without three free nodes taken out of the competition in one look.
+    /// @dev Books of classes without enough free nodes taken out of the competition in one look.
     uint256 private constant PARK_LIMIT = 8;
+    /// @dev Vacancies looked at in one draw.
+    uint256 private constant VACANCY_LOOKS = 8;
 
     INode private immutable NODE;
     ITask private immutable TASK;
+    address private immutable OWNER;
 
     uint256 private _header;
-    mapping(uint256 kind => uint256) private _tops;
-    mapping(uint256 bookKey => OrderBook.Book) private _books;
-    OrderBook.Entries private _entries;
-    OrderBook.Book private _classBook;
-    OrderBook.Entries private _classEntries;
-    mapping(uint256 wordIndex => uint256) private _round;
+    Limits private _limits;
+    Reservation private _reservation;
+    Books.Shelf private _shelf;
+    TaskList.List private _round;
+    TaskList.List private _vacant;
 
     /// @dev The best book found: `level` 0 when nothing can be served.
     struct Best {
@@ -60,16 +70,19 @@ contract TaskQueue is ITaskQueue {
         ClassId class;
     }
 
-    modifier onlyTask() {
-        if (msg.sender != address(TASK)) revert NotAllowed(msg.sender, address(TASK));
+    modifier only(address required) {
+        if (msg.sender != required) revert NotAllowed(msg.sender, required);
         _;
     }
 
     /// @param w The wiring; `w.queue` must be this contract.
-    constructor(Wiring memory w) {
+    /// @param limits_ Length and reservation times.
+    constructor(Wiring memory w, Limits memory limits_) {
         if (w.queue != address(this)) revert WrongAddress(w.queue, address(this));
         NODE = INode(w.node);
         TASK = ITask(w.task);
+        OWNER = w.owner;
+        _setLimits(limits_);
     }
 
     /// @inheritdoc ITaskQueue
@@ -89,33 +102,76 @@ contract TaskQueue is ITaskQueue {
     }
 
     /// @inheritdoc ITaskQueue
-    function enqueue(TaskId task, Level level, uint8 kind, bool sameClass, uint8 tier, ClassId class, uint40 expiresAt)
-        external
-        onlyTask
-    {
-        uint256 header = _header.plus(QUEUED, 1) | (1 << (KINDS + kind));
+    function enqueue(
+        TaskId task,
+        ValueRate value,
+        uint8 kind,
+        bool sameClass,
+        uint8 tier,
+        ClassId class,
+        uint40 expiresAt
+    ) external only(address(TASK)) returns (TaskId evicted) {
+        Level level = value.level();
+        uint256 header = _header;
+        uint256 count = header.get(QUEUED, 40);
+        if (count >= MIN_LIMIT && count >= limit()) {
+            evicted = _evict(value, level);
+            header = _header;
+        }
+        (uint256 half,) = Books.laneOf(kind, tier);
+        header = header.plus(QUEUED, 1) | (1 << (HALVES + half));
         _header = sameClass ? header | (1 << (SAME_CLASS + kind)) : header;
-        _insert(TaskId.unwrap(task), level, BookTag.pack(kind, tier, class, expiresAt), false);
+        uint256 tag = BookTag.pack(kind, tier, class, expiresAt, uint40(block.timestamp));
+        _shelf.insert(TaskId.unwrap(task), level, tag, false);
     }
 
     /// @inheritdoc ITaskQueue
-    function remove(TaskId task) external onlyTask returns (uint40 expiresAt) {
-        uint256 id = TaskId.unwrap(task);
-        if (!_entries.contains(id)) revert NotQueued(task);
-        expiresAt = BookTag.expiresAt(_entries.tagOf(id));
-        _header = _header.minus(QUEUED, 1);
-        _remove(id);
+    function remove(TaskId task) external only(address(TASK)) {
+        _queuedTag(task);
+        _remove(TaskId.unwrap(task));
+    }
+
+    /// @inheritdoc ITaskQueue
+    function vacate(TaskId task) external only(address(TASK)) {
+        uint256 next = _header.get(VACANT_NEXT, 32);
+        _vacant.put(next, task);
+        _header = _header.set(VACANT_NEXT, 32, next + 1);
+        emit TaskVacant(task);
     }
 
     /// @inheritdoc ITaskQueue
     function wake(uint8 kind, ClassId class) external {
         uint256 key = BookTag.classKey(kind, class);
-        Level level = _books[key].top();
-        bool parked = Level.unwrap(level) != 0 && !_classEntries.contains(key);
-        (,, uint32 free) = NODE.classInfo(class);
-        if (!parked || free < 3) revert NotWakeable(kind, class);
-        _classBook.pushBack(_classEntries, key, level, 0);
+        bool parked = Level.unwrap(_shelf.books[key].top()) != 0 && !_shelf.classTopEntries.contains(key);
+        (, uint32 free, uint32 active,) = NODE.classState(class);
+        if (!parked || free < PoolFloor.forActive(active)) revert NotWakeable(kind, class);
+        _shelf.compete(key, false);
         emit ClassBookWoken(kind, class);
+    }
+
+    /// @inheritdoc ITaskQueue
+    function reserve(TaskId task, ClassId class) external {
+        uint256 tag = _queuedTag(task);
+        OrderBook.Book storage book = _shelf.books[BookTag.bookKeyOf(tag)];
+        TaskId head = TaskId.wrap(uint40(book.first(book.top())));
+        if (head != task) revert NotHead(task, head);
+        uint256 from = uint256(BookTag.queuedAt(tag)) + _limits.reserveAfter;
+        if (block.timestamp < from) revert TooEarlyToReserve(task, from);
+        if (_header.get(RESERVED, 1) != 0) {
+            Reservation memory held = _reservation;
+            if (held.drawn || block.timestamp <= held.until) revert AlreadyReserved(held.task, held.until);
+            _endReservation(held);
+        }
+        _checkReservable(task, tag, class);
+        uint40 until = uint40(block.timestamp + _limits.reserveHold);
+        _reservation = Reservation(task, class, until, false);
+        _header = _header.set(RESERVED, 1, 1);
+        emit ClassReserved(task, class, until);
+    }
+
+    /// @inheritdoc ITaskQueue
+    function setLimits(Limits calldata limits_) external only(OWNER) {
+        _setLimits(limits_);
     }
 
     /// @inheritdoc ITaskQueue
@@ -126,40 +182,69 @@ contract TaskQueue is ITaskQueue {
     /// @inheritdoc ITaskQueue
     function round() external view returns (Round memory) {
         uint256 h = _header;
-        return Round(uint40(h.get(DRAW, 40)), uint16(h.get(SIZE, 16)), uint16(h.get(SEATED, 16)));
+        return Round(uint40(h.get(DRAW, 40)), uint16(h.get(SIZE, 8)), uint16(h.get(SEATED, 8)));
     }
 
     /// @inheritdoc ITaskQueue
-    function roundTask(uint256 index) public view returns (TaskId) {
-        return TaskId.wrap(uint40(_round[index / PER_WORD].get(40 * (index % PER_WORD), 40)));
+    function roundTask(uint256 index) external view returns (TaskId) {
+        return _round.taskAt(index);
     }
 
     /// @inheritdoc ITaskQueue
-    function topsOf(uint8 kind) external view returns (Level[16] memory tops) {
-        for (uint256 lane; lane < PackedTops.LANES; ++lane) {
-            tops[lane] = PackedTops.get(_tops[kind], lane);
+    function vacancies() external view returns (TaskId[] memory tasks) {
+        uint256 first = _header.get(VACANT_FIRST, 32);
+        tasks = new TaskId[](_header.get(VACANT_NEXT, 32) - first);
+        for (uint256 i; i < tasks.length; ++i) {
+            tasks[i] = _vacant.taskAt(first + i);
         }
     }
 
     /// @inheritdoc ITaskQueue
-    function headOf(uint8 kind, uint8 tier, ClassId class) external view returns (Level level, TaskId task) {
-        OrderBook.Book storage book = _books[BookTag.bookKey(kind, tier, class)];
-        level = book.top();
-        task = TaskId.wrap(uint40(book.first(level)));
+    function reservation() external view returns (Reservation memory r) {
+        if (_header.get(RESERVED, 1) != 0) r = _reservation;
+    }
+
+    /// @inheritdoc ITaskQueue
+    function limits() external view returns (Limits memory) {
+        return _limits;
+    }
+
+    /// @inheritdoc ITaskQueue
+    function topsOf(uint8 kind) external view returns (Level[16] memory tops) {
+        for (uint256 tier; tier < VramTier.TIERS; ++tier) {
+            (uint256 half, uint256 lane) = Books.laneOf(kind, tier);
+            (tops[tier],) = PackedEnds.get(_shelf.ends[half], lane);
+        }
+    }
+
+    /// @inheritdoc ITaskQueue
+    function bookOf(uint8 kind, uint8 tier, ClassId class, Level level) external view returns (BookView memory v) {
+        OrderBook.Book storage book = _shelf.books[BookTag.bookKey(kind, tier, class)];
+        (v.top, v.bottom) = (book.top(), book.bottom());
+        v.first = TaskId.wrap(uint40(book.first(v.top)));
+        v.last = TaskId.wrap(uint40(book.last(v.bottom)));
+        v.ahead = uint40(book.countFrom(level));
+    }
+
+    /// @inheritdoc ITaskQueue
+    function lowest() external view returns (Level level, TaskId task) {
+        uint256 id;
+        (level, id) = _shelf.least(_header.get(HALVES, 32));
+        task = TaskId.wrap(uint40(id));
     }
 
     /// @inheritdoc ITaskQueue
     function placeOf(TaskId task) external view returns (Place memory) {
+        uint256 tag = _queuedTag(task);
         uint256 id = TaskId.unwrap(task);
-        if (!_entries.contains(id)) revert NotQueued(task);
-        uint256 tag = _entries.tagOf(id);
         return Place({
-            level: _entries.levelOf(id),
+            level: _shelf.entries.levelOf(id),
             kind: BookTag.kind(tag),
             tier: BookTag.tier(tag),
             class: BookTag.class(tag),
             expiresAt: BookTag.expiresAt(tag),
-            next: TaskId.wrap(uint40(_entries.next(id)))
+            queuedAt: BookTag.queuedAt(tag),
+            next: TaskId.wrap(uint40(_shelf.entries.next(id)))
         });
     }
 
@@ -169,28 +254,43 @@ contract TaskQueue is ITaskQueue {
         level = value.level();
     }
 
-    /// @dev Seats up to `limit` tasks of the round; the last one ends the round.
-    function _seat(uint256 drawBlock, uint256 limit) private returns (uint256 seated) {
+    /// @inheritdoc ITaskQueue
+    function limit() public view returns (uint256) {
+        uint256 byNodes = uint256(_limits.tasksPerNode) * NODE.activeNodes();
+        return byNodes > MIN_LIMIT ? byNodes : MIN_LIMIT;
+    }
+
+    /// @dev Seats up to `most` tasks of the round; the last one ends the round.
+    function _seat(uint256 drawBlock, uint256 most) private returns (uint256 seated) {
         bytes32 hash = blockhash(drawBlock);
-        uint256 size = _header.get(SIZE, 16);
-        uint256 index = _header.get(SEATED, 16);
-        uint256 end = size - index > limit ? index + limit : size;
+        uint256 size = _header.get(SIZE, 8);
+        uint256 index = _header.get(SEATED, 8);
+        uint256 end = size - index > most ? index + most : size;
         TaskId[] memory failed = new TaskId[](end - index);
         uint256 failures;
         for (; index < end; ++index) {
-            TaskId task = roundTask(index);
-            bytes32 entropy = keccak256(abi.encode(hash, task));
-            if (TASK.seat(task, entropy, msg.sender)) ++seated;
+            TaskId task = _round.taskAt(index);
+            if (_seatOne(task, keccak256(abi.encode(hash, task)))) ++seated;
             else failed[failures++] = task;
         }
         // Each goes before the others of its level, so the first drawn comes last and is first again.
         while (failures != 0) _requeue(failed[--failures]);
         if (end < size) {
-            _header = _header.set(SEATED, 16, end);
+            _header = _header.set(SEATED, 8, end);
         } else {
-            _header = _header.set(DRAW, 40, 0).set(SIZE, 16, 0).set(SEATED, 16, 0);
+            _header = _header.set(DRAW, 40, 0).set(SIZE, 8, 0).set(SEATED, 8, 0);
             NODE.closeRound((size < ABSORB_TASKS ? size : ABSORB_TASKS) * ABSORB_PER_TASK);
         }
+    }
+
+    /// @dev The nodes of a reserved class go to the task it is reserved for and to no other.
+    function _seatOne(TaskId task, bytes32 entropy) private returns (bool ok) {
+        ClassId none = ClassId.wrap(0);
+        if (_header.get(RESERVED, 1) == 0) return TASK.seat(task, entropy, none, none, msg.sender);
+        Reservation memory held = _reservation;
+        if (held.task != task) return TASK.seat(task, entropy, none, held.class, msg.sender);
+        ok = TASK.seat(task, entropy, held.class, none, msg.sender);
+        _endReservation(held);
     }
 
     /// @dev The block hash is out of reach: the same tasks, a new draw block.
@@ -200,85 +300,155 @@ contract TaskQueue is ITaskQueue {
         emit RoundRedrawn(oldBlock, block.number);
     }
 
-    /// @dev Draws up to `limit` of the best tasks that can be served, into the round of this block.
-    function _draw(uint256 limit) private returns (uint256 drawn) {
+    /// @dev Draws up to `most` tasks into the round of this block: first those that lost a seat, then the one a class is
+    /// reserved for, then the best that can be served.
+    function _draw(uint256 most) private returns (uint256 drawn) {
         uint256 header = _header;
-        if (header.get(QUEUED, 40) == 0) return 0;
-        uint256 size = header.get(SIZE, 16);
+        bool vacant = header.get(VACANT_FIRST, 32) != header.get(VACANT_NEXT, 32);
+        if (header.get(QUEUED, 40) == 0 && !vacant) return 0;
+        uint256 size = header.get(SIZE, 8);
         Servable.Left memory left = Servable.from(NODE.capacity(), ROUND_LIMIT);
-        for (uint256 i = header.get(SEATED, 16); i < size; ++i) {
-            _reserve(left, roundTask(i));
+        for (uint256 i = header.get(SEATED, 8); i < size; ++i) {
+            ITask.Order memory o = TASK.orderOf(_round.taskAt(i));
+            left.take(o.tier, o.class, _needsOneClass(o.kind, o.class), o.seats);
         }
-        for (uint256 i; i < limit && size + drawn < ROUND_LIMIT; ++i) {
-            Best memory best = _best(left);
-            if (Level.unwrap(best.level) == 0) break;
-            if (_drawOne(best, left, size + drawn)) ++drawn;
-        }
+        if (most > ROUND_LIMIT - size) most = ROUND_LIMIT - size;
+        uint256 end = size + most;
+        uint256 index = size;
+        if (vacant) index = _drawVacancies(left, index, end);
+        if (header.get(RESERVED, 1) != 0) index = _drawReserved(left, index, end);
+        index = _drawBest(left, index, end);
         _returnSetAside(left);
+        drawn = index - size;
         if (drawn == 0) return 0;
-        _header = _header.minus(QUEUED, drawn).set(SIZE, 16, size + drawn).set(DRAW, 40, block.number);
+        _header = _header.set(SIZE, 8, index).set(DRAW, 40, block.number);
         if (size == 0) NODE.openRound();
     }
 
-    /// @dev Moves the first task of `best` to place `index` of the round; one whose wait is over is expired instead.
-    function _drawOne(Best memory best, Servable.Left memory left, uint256 index) private returns (bool) {
-        uint256 id = _books[BookTag.bookKey(best.kind, best.tier, best.class)].first(best.level);
-        if (block.timestamp > BookTag.expiresAt(_entries.tagOf(id))) {
-            TASK.expire(TaskId.wrap(uint40(id)));
-            return false;
+    /// @dev Tasks with vacated seats whose nodes are there go into the round, those without go to the end of the line.
+    function _drawVacancies(Servable.Left memory left, uint256 index, uint256 end) private returns (uint256) {
+        uint256 first = _header.get(VACANT_FIRST, 32);
+        uint256 next = _header.get(VACANT_NEXT, 32);
+        uint256 looks = next - first < VACANCY_LOOKS ? next - first : VACANCY_LOOKS;
+        for (; looks != 0 && index < end; --looks) {
+            TaskId task = _vacant.taskAt(first++);
+            ITask.Order memory o = TASK.orderOf(task);
+            if (o.seats == 0) continue;
+            if (_canRefill(left, o)) {
+                left.take(o.tier, o.class, _needsOneClass(o.kind, o.class), o.seats);
+                _enterRound(task, index++);
+            } else {
+                _vacant.put(next++, task);
+            }
         }
-        left.take(best.tier, best.class, _needsOneClass(best.kind, best.class));
-        _remove(id);
-        uint256 word = _round[index / PER_WORD];
-        _round[index / PER_WORD] = word.set(40 * (index % PER_WORD), 40, id);
-        emit TaskDrawn(TaskId.wrap(uint40(id)), block.number);
-        return true;
+        if (first == next) (first, next) = (0, 0);
+        _header = _header.set(VACANT_FIRST, 32, first).set(VACANT_NEXT, 32, next);
+        return index;
     }
 
-    /// @dev Takes what `task`, drawn earlier in this block, will need out of `left`.
-    function _reserve(Servable.Left memory left, TaskId task) private view {
-        ITask.Order memory o = TASK.orderOf(task);
-        left.take(o.tier, o.class, _needsOneClass(o.kind, o.class));
+    function _canRefill(Servable.Left memory left, ITask.Order memory o) private view returns (bool) {
+        if (ClassId.unwrap(o.class) == 0) return left.freeFrom(o.tier) >= o.seats;
+        if (o.class == left.held) return false;
+        (, uint32 free,,) = NODE.classState(o.class);
+        return free >= o.seats + 3 * left.takenOf(o.class);
     }
 
-    /// @dev A drawn task that found no nodes goes back to the front of its level.
+    /// @dev Keeps the free nodes of the reserved class from all other tasks, and draws the task it is reserved for as
+    /// soon as they are enough.
+    function _drawReserved(Servable.Left memory left, uint256 index, uint256 end) private returns (uint256) {
+        Reservation memory held = _reservation;
+        if (!held.drawn && block.timestamp > held.until) {
+            _endReservation(held);
+            return index;
+        }
+        (uint8 tier, uint32 free, uint32 active, bool open) = NODE.classState(held.class);
+        left.hold(held.class, tier, free, active, open);
+        if (held.drawn || index == end || free < PoolFloor.forActive(active)) return index;
+        uint256 id = TaskId.unwrap(held.task);
+        if (_expired(id)) return index;
+        _reservation.drawn = true;
+        _takeOut(id);
+        _enterRound(held.task, index);
+        return index + 1;
+    }
+
+    /// @dev Draws the best tasks that can be served; one whose wait is over is expired in its turn instead.
+    function _drawBest(Servable.Left memory left, uint256 index, uint256 end) private returns (uint256) {
+        for (uint256 tries = end - index; tries != 0; --tries) {
+            Best memory best = _best(left);
+            if (Level.unwrap(best.level) == 0) break;
+            uint256 id = _shelf.books[BookTag.bookKey(best.kind, best.tier, best.class)].first(best.level);
+            if (_expired(id)) continue;
+            left.take(best.tier, best.class, _needsOneClass(best.kind, best.class), 3);
+            _remove(id);
+            _enterRound(TaskId.wrap(uint40(id)), index++);
+        }
+        return index;
+    }
+
+    /// @dev Expires a task whose wait is over.
+    function _expired(uint256 id) private returns (bool over) {
+        over = block.timestamp > BookTag.expiresAt(_shelf.entries.tagOf(id));
+        if (over) TASK.expire(TaskId.wrap(uint40(id)));
+    }
+
+    function _enterRound(TaskId task, uint256 index) private {
+        _round.put(index, task);
+        emit TaskDrawn(task, block.number);
+    }
+
+    /// @dev A drawn task that found no nodes goes back to the front of its level. It has waited: it may reserve at once.
     function _requeue(TaskId task) private {
         ITask.Order memory o = TASK.orderOf(task);
         _header = _header.plus(QUEUED, 1);
-        _insert(TaskId.unwrap(task), o.level, BookTag.pack(o.kind, o.tier, o.class, o.expiresAt), true);
+        _shelf.insert(TaskId.unwrap(task), o.level, BookTag.pack(o.kind, o.tier, o.class, o.expiresAt, 0), true);
         emit TaskRequeued(task);
+    }
+
+    /// @dev Takes the newest task of the lowest level out of the full queue, if the newcomer's level is higher.
+    function _evict(ValueRate value, Level level) private returns (TaskId evicted) {
+        (Level least, uint256 id) = _shelf.least(_header.get(HALVES, 32));
+        if (!(level > least)) revert FeeTooLow(value, ValueRates.floor(least));
+        _remove(id);
+        evicted = TaskId.wrap(uint40(id));
+        emit TaskEvicted(evicted);
     }
 
     /// @dev The highest level among the books that can be served with what is left.
     function _best(Servable.Left memory left) private returns (Best memory best) {
-        uint256 anyMask = left.anyMask();
-        uint256 oneClassMask = left.oneClassMask();
-        uint256 header = _header;
-        for (uint256 kind; kind < KIND_LIMIT; ++kind) {
-            if (header.get(KINDS + kind, 1) == 0) continue;
-            uint256 mask = header.get(SAME_CLASS + kind, 1) == 0 ? anyMask : oneClassMask;
-            (Level level, uint256 tier) = PackedTops.best(_tops[kind], mask);
-            if (level > best.level) (best.level, best.kind, best.tier) = (level, kind, tier);
+        uint256[2] memory masks = [left.anyMask(), left.oneClassMask()];
+        uint256 halves = _header.get(HALVES, 32);
+        for (uint256 half; halves >> half != 0; ++half) {
+            if ((halves >> half) & 1 != 0) _considerTierBooks(best, half, masks);
         }
-        if (anyMask != 0) _considerClassBooks(best, left);
+        if (left.freeFrom(0) >= PoolFloor.LEAST) _considerClassBooks(best, left);
+    }
+
+    /// @dev Replaces `best` by the best of the books whose ends stand in word `half`, if that is higher.
+    function _considerTierBooks(Best memory best, uint256 half, uint256[2] memory masks) private view {
+        uint256 mask = masks[_header.get(SAME_CLASS + half / 2, 1)] >> ((half % 2) * PackedEnds.LANES);
+        (Level level, uint256 lane) = PackedEnds.highest(_shelf.ends[half], mask);
+        if (!(level > best.level)) return;
+        (best.level, best.kind, best.tier) = (level, half / 2, (half % 2) * PackedEnds.LANES + lane);
     }
 
     /// @dev Replaces `best` by the best book of a required class if that is higher. Better ones that cannot be served are
-    /// taken out: parked when their class lacks three free nodes, set aside for this draw when those are spoken for.
+    /// taken out: parked when their class has too few free nodes, set aside for this draw when those are spoken for.
     function _considerClassBooks(Best memory best, Servable.Left memory left) private {
         for (uint256 i; i < PARK_LIMIT; ++i) {
-            Level level = _classBook.top();
+            Level level = _shelf.classTops.top();
             if (!(level > best.level)) return;
-            uint256 key = _classBook.first(level);
+            uint256 key = _shelf.classTops.first(level);
             (uint8 kind, ClassId class) = BookTag.fromClassKey(key);
-            (, uint8 tier, uint32 free) = NODE.classInfo(class);
-            if (free >= 3 * (left.takenOf(class) + 1)) {
+            (uint8 tier, uint32 free, uint32 active,) = NODE.classState(class);
+            uint256 floor = PoolFloor.forActive(active);
+            if (class != left.held && free >= floor + 3 * left.takenOf(class)) {
                 (best.level, best.kind, best.tier, best.class) = (level, kind, tier, class);
                 return;
             }
-            if (free >= 3 && !left.setAside(key)) return;
-            _classBook.remove(_classEntries, key);
-            if (free < 3) emit ClassBookParked(kind, class);
+            if (free >= floor && !left.setAside(key)) return;
+            _shelf.park(key);
+            if (free < floor) emit ClassBookParked(kind, class);
         }
     }
 
@@ -286,8 +456,7 @@ contract TaskQueue is ITaskQueue {
     function _returnSetAside(Servable.Left memory left) private {
         for (uint256 i = left.asideCount; i != 0; --i) {
             uint256 key = left.aside[i - 1];
-            Level level = _books[key].top();
-            if (Level.unwrap(level) != 0) _classBook.pushFront(_classEntries, key, level, 0);
+            if (Level.unwrap(_shelf.books[key].top()) != 0) _shelf.compete(key, true);
         }
     }
 
@@ -295,47 +464,44 @@ contract TaskQueue is ITaskQueue {
         return ClassId.unwrap(class) != 0 || _header.get(SAME_CLASS + kind, 1) != 0;
     }
 
-    /// @dev Adds an entry to the book its tag names and keeps the packed tops, or the book of books, true.
-    function _insert(uint256 id, Level level, uint256 tag, bool front) private {
-        OrderBook.Book storage book = _books[BookTag.bookKeyOf(tag)];
-        bool fresh = front ? book.pushFront(_entries, id, level, tag) : book.pushBack(_entries, id, level, tag);
-        if (ClassId.unwrap(BookTag.class(tag)) != 0) return _raiseClassBook(tag, level);
-        if (!fresh) return;
-        (uint256 kind, uint256 tier) = (BookTag.kind(tag), BookTag.tier(tag));
-        uint256 tops = _tops[kind];
-        if (level > PackedTops.get(tops, tier)) _tops[kind] = PackedTops.set(tops, tier, level);
+    /// @dev The tag of a queued task.
+    function _queuedTag(TaskId task) private view returns (uint256) {
+        if (!_shelf.entries.contains(TaskId.unwrap(task))) revert NotQueued(task);
+        return _shelf.entries.tagOf(TaskId.unwrap(task));
     }
 
-    /// @dev Takes an entry out of its book and keeps the packed tops, or the book of books, true.
+    /// @dev A task leaves the queue, and with it the reservation it may hold.
     function _remove(uint256 id) private {
-        uint256 tag = _entries.tagOf(id);
-        OrderBook.Book storage book = _books[BookTag.bookKeyOf(tag)];
-        (Level level, bool emptied) = book.remove(_entries, id);
-        if (!emptied) return;
-        if (ClassId.unwrap(BookTag.class(tag)) != 0) return _lowerClassBook(tag, book.top());
-        (uint256 kind, uint256 tier) = (BookTag.kind(tag), BookTag.tier(tag));
-        uint256 tops = _tops[kind];
-        if (level == PackedTops.get(tops, tier)) _tops[kind] = PackedTops.set(tops, tier, book.top());
+        _takeOut(id);
+        if (_header.get(RESERVED, 1) == 0) return;
+        Reservation memory held = _reservation;
+        if (TaskId.unwrap(held.task) == id) _endReservation(held);
     }
 
-    /// @dev A task of `level` was added to a class's book: the book competes at that level if it is its best or was
-    /// parked.
-    function _raiseClassBook(uint256 tag, Level level) private {
-        uint256 key = BookTag.classKey(BookTag.kind(tag), BookTag.class(tag));
-        if (_classEntries.contains(key)) {
-            if (!(level > _classEntries.levelOf(key))) return;
-            _classBook.remove(_classEntries, key);
-        } else {
-            level = _books[BookTag.bookKeyOf(tag)].top();
-        }
-        _classBook.pushBack(_classEntries, key, level, 0);
+    function _takeOut(uint256 id) private {
+        _header = _header.minus(QUEUED, 1);
+        _shelf.remove(id);
     }
 
-    /// @dev A level of a class's book is empty: the book competes at `top` now, or not at all.
-    function _lowerClassBook(uint256 tag, Level top) private {
-        uint256 key = BookTag.classKey(BookTag.kind(tag), BookTag.class(tag));
-        if (!_classEntries.contains(key) || _classEntries.levelOf(key) == top) return;
-        _classBook.remove(_classEntries, key);
-        if (Level.unwrap(top) != 0) _classBook.pushBack(_classEntries, key, top, 0);
+    function _endReservation(Reservation memory held) private {
+        _header = _header.set(RESERVED, 1, 0);
+        emit ReservationEnded(held.task, held.class);
+    }
+
+    /// @dev A class may be reserved for a task that needs one: the one it names, or an open one with enough memory.
+    function _checkReservable(TaskId task, uint256 tag, ClassId class) private view {
+        ClassId named = BookTag.class(tag);
+        if (!_needsOneClass(BookTag.kind(tag), named)) revert NoClassNeeded(task);
+        (uint8 tier,, uint32 active, bool open) = NODE.classState(class);
+        bool suits = ClassId.unwrap(named) == 0 ? open && tier >= BookTag.tier(tag) : class == named;
+        if (!suits || active < PoolFloor.LEAST) revert ClassNotReservable(task, class);
+    }
+
+    function _setLimits(Limits memory l) private {
+        bool ok = l.tasksPerNode != 0 && l.tasksPerNode <= 1000 && l.reserveAfter >= 1 minutes
+            && l.reserveAfter <= 1 days && l.reserveHold >= 10 minutes && l.reserveHold <= 7 days;
+        if (!ok) revert LimitsOutOfBounds(l);
+        _limits = l;
+        emit LimitsChanged(l);
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {NodeId} from "../types/Ids.sol";
+import {ClassId, NodeId} from "../types/Ids.sol";
+import {Level, ValueRate} from "../types/ValueRate.sol";
 import {INode} from "./INode.sol";
 
 /// @notice How a task ended.
@@ -13,6 +14,7 @@ import {INode} from "./INode.sol";
 /// @custom:value Unanswered Fewer than two nodes answered.
 /// @custom:value Cancelled By its creator, while queued.
 /// @custom:value Expired It waited longer than its creator allowed.
+/// @custom:value Evicted It gave way to a task of a higher value in a full queue.
 enum Ending {
     None,
     Agreed,
@@ -21,7 +23,8 @@ enum Ending {
     Mixed,
     Unanswered,
     Cancelled,
-    Expired
+    Expired,
+    Evicted
 }
 
 /// @title Network statistics: tallies, and one place to read all counters.
@@ -37,6 +40,7 @@ interface INetworkStats {
         uint40 unanswered;
         uint40 cancelled;
         uint40 expired;
+        uint40 evicted;
     }
 
     /// @notice The network at a glance.
@@ -50,6 +54,43 @@ interface INetworkStats {
         uint40 aborted;
     }
 
+    /// @notice What a task would meet if it were created now.
+    /// @param durationMs Its estimated duration in milliseconds.
+    /// @param value What it offers, in wei per second times 2^64.
+    /// @param head The level of the first task of its book, 0 when there is none.
+    /// @param tail The level of the last.
+    /// @param ahead Tasks of its book that would be served before it.
+    /// @param queued Tasks in the whole queue.
+    /// @param limit The most the queue takes.
+    /// @param accepted Whether it would be taken.
+    /// @param leastFee The least fee with which it would be taken now, in wei.
+    struct Quote {
+        uint256 durationMs;
+        ValueRate value;
+        Level head;
+        Level tail;
+        uint40 ahead;
+        uint256 queued;
+        uint256 limit;
+        bool accepted;
+        uint256 leastFee;
+    }
+
+    /// @notice How many nodes could serve a task, and what keeps the others from it. Each node is counted once, by the
+    /// first reason that applies, in this order.
+    struct Suitability {
+        uint32 gone;
+        uint32 unbonding;
+        uint32 frozen;
+        uint32 suspended;
+        uint32 paused;
+        uint32 tooSmall;
+        uint32 otherClass;
+        uint32 busy;
+        uint32 waiting;
+        uint32 eligible;
+    }
+
     /// @notice Counts one ended task. Only Task.
     /// @custom:error NotAllowed
     function ended(uint8 kind, Ending ending) external;
@@ -59,6 +100,21 @@ interface INetworkStats {
 
     /// @return All counters of the network.
     function overview() external view returns (Overview memory);
+
+    /// @notice What a task with `fee` would meet now.
+    /// @custom:error ITask.UnknownKind, ITask.SizeZero, ITask.SizeTooLarge, ITask.NoSuchTier, ITask.ClassUnsuitable
+    function quote(uint8 kind, uint32 size, uint16 minVram, ClassId requiredClass, uint96 fee)
+        external
+        view
+        returns (Quote memory);
+
+    /// @notice Which of the nodes with ids from `first` on, at most `limit`, could serve a task of `requiredClass` (0 for
+    /// any) and `minVram`. The pages together prove why no suitable node is there.
+    /// @custom:error ITask.NoSuchTier, ITask.ClassUnsuitable
+    function suitability(uint16 minVram, ClassId requiredClass, NodeId first, uint256 limit)
+        external
+        view
+        returns (Suitability memory);
 
     /// @return page At most `limit` nodes with ids from `first` on.
     function nodes(NodeId first, uint256 limit) external view returns (INode.NodeView[] memory page);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ClassId, NodeId} from "../types/Ids.sol";
+import {ClassId, NodeId, TaskId} from "../types/Ids.sol";
 
 /// @title The node registry: who may work, and the random choice among those who are free.
 /// @notice A node has two keys: a hot *key* on the machine that signs commits and reveals, and a cold *operator* that
@@ -14,6 +14,10 @@ import {ClassId, NodeId} from "../types/Ids.sol";
 /// - `join` does not ask the key for its consent. Whoever registers a stranger's key locks a stake and gains nothing;
 /// the stranger takes another key.
 /// - Two nodes of one operator never serve one task. One person with two operator addresses is two operators.
+/// - A class is any 32 bytes. Tasks that name no class go to *open* classes only: those with at least 1/32 of the active
+/// nodes when their own number last changed, or when `review` was last called.
+/// - Freezing takes nothing. Unappealed, the stake is slashed to the treasury; appealed and not decided in time, it is
+/// released. The owner decides appeals and can do nothing else to a stake.
 interface INode {
     /// @notice Where a node stands.
     /// @custom:value None Never joined.
@@ -21,9 +25,11 @@ interface INode {
     /// @custom:value Busy Holds a seat.
     /// @custom:value Paused By its operator.
     /// @custom:value Suspended By the contract, after several missed tasks in a row; `resume` ends it.
-    /// @custom:value Frozen Its result differed from that of two who agreed; the stake stays.
-    /// @custom:value Unbonding Has quit; the stake can be withdrawn when the unbonding time is over.
+    /// @custom:value Frozen Its result differed from that of two who agreed, or it was one of two who had another
+    /// frozen for nothing; see `caseOf`.
+    /// @custom:value Unbonding Has quit or was kicked out; the stake can be withdrawn when the unbonding time is over.
     /// @custom:value Gone Has quit and taken its stake.
+    /// @custom:value Slashed Its stake went to the treasury.
     enum Status {
         None,
         Free,
@@ -32,21 +38,80 @@ interface INode {
         Suspended,
         Frozen,
         Unbonding,
-        Gone
+        Gone,
+        Slashed
     }
 
-    /// @notice What the operator of a node that cannot leave at once has asked for.
+    /// @notice What waits for a node that cannot leave at once.
+    /// @custom:value Pause Its operator asked for a pause.
+    /// @custom:value Quit Its operator quit.
+    /// @custom:value Freeze An arbiter found that it had another frozen for nothing.
     enum Intent {
         None,
         Pause,
-        Quit
+        Quit,
+        Freeze
     }
 
     /// @notice What becomes of a node when its seat ends.
     enum Fate {
         Free,
         Suspend,
+        Kick,
         Freeze
+    }
+
+    /// @notice What a node failed to do in its seat.
+    /// @custom:value Missed It let a stage pass.
+    /// @custom:value Concealed It had committed and kept its reveal back while two others agreed.
+    enum Lapse {
+        None,
+        Missed,
+        Concealed
+    }
+
+    /// @notice What the arbiter finds.
+    /// @custom:value Guilty The node's result was false: slashed.
+    /// @custom:value Innocent Nobody is to blame: the stake is released.
+    /// @custom:value Framed The two others agreed on something false: the stake is released and they are frozen.
+    enum Ruling {
+        Guilty,
+        Innocent,
+        Framed
+    }
+
+    /// @notice The end of one seat.
+    /// @param node Who held it; 0 for a seat that ended before.
+    struct SeatEnd {
+        NodeId node;
+        uint8 weight;
+        Fate fate;
+        Lapse lapse;
+    }
+
+    /// @notice Why a node is frozen and until when.
+    /// @param task The task in question.
+    /// @param until Not appealed: the end of the time to appeal. Appealed: the end of the time to decide. Seconds.
+    /// @param accused The two whose result differed from the node's; 0 when it is itself accused.
+    struct Case {
+        TaskId task;
+        uint40 until;
+        bool appealed;
+        NodeId[2] accused;
+    }
+
+    /// @notice Penalties and times that the owner may set inside bounds.
+    /// @param missPenalty Wei taken from the stake of a node that lets a stage pass while another does not; at most 1 %
+    /// of `minStake`.
+    /// @param concealPenalty Wei taken when a committed result is kept back while two others agree; at most 10 % of
+    /// `minStake` and not less than `missPenalty`.
+    /// @param appealSeconds Time to appeal, 1 to 7 days.
+    /// @param arbitrationSeconds Time to decide an appeal, 1 to 14 days. Both together at most `unbondingSeconds`.
+    struct Rules {
+        uint96 missPenalty;
+        uint96 concealPenalty;
+        uint32 appealSeconds;
+        uint32 arbitrationSeconds;
     }
 
     /// @notice A node in full.
@@ -72,20 +137,38 @@ interface INode {
         uint32 busy;
     }
 
-    /// @notice What the dispatcher may draw for: free nodes, and groups of three in one class, per VRAM tier.
+    /// @notice What the dispatcher may draw for, per VRAM tier: free and active nodes, and the tasks of one class that
+    /// open classes could serve, each with as many free nodes as its floor asks for.
     struct Capacity {
         uint32[16] free;
-        uint32[16] triples;
+        uint32[16] active;
+        uint32[16] servable;
+    }
+
+    /// @notice A class.
+    /// @param classHash Its fingerprint; 0 when it does not exist.
+    /// @param tier Its VRAM tier.
+    /// @param free Its nodes in the sets.
+    /// @param active Its nodes that are free or busy.
+    /// @param open Whether tasks that name no class may be given to it.
+    struct ClassView {
+        bytes32 classHash;
+        uint8 tier;
+        uint32 free;
+        uint32 active;
+        bool open;
     }
 
     /// @notice What a task asks of its nodes.
     /// @param minTier The lowest VRAM tier.
     /// @param sameClass Whether the three must share a class.
     /// @param class The class they must be of, or 0 for any.
+    /// @param avoid A class that is reserved for another task, or 0.
     struct Need {
         uint8 minTier;
         bool sameClass;
         ClassId class;
+        ClassId avoid;
     }
 
     event NodeJoined(
@@ -102,6 +185,22 @@ interface INode {
     event StatusChanged(NodeId indexed node, Status status);
     event IntentChanged(NodeId indexed node, Intent intent);
     event StakeWithdrawn(NodeId indexed node, address indexed operator, uint96 amount);
+    event StakeAdded(NodeId indexed node, uint96 amount, uint96 stake);
+    /// @notice A deferred node stands in the sets now.
+    event NodeAbsorbed(NodeId indexed node);
+    event Penalized(NodeId indexed node, Lapse lapse, uint96 amount, uint96 stake);
+    event KickedOut(NodeId indexed node);
+    event CaseOpened(NodeId indexed node, TaskId indexed task, uint40 appealBy, NodeId[2] accused);
+    event Appealed(
+        NodeId indexed node, TaskId indexed task, address indexed appellant, bytes32 evidence, uint40 decideBy
+    );
+    event CaseDecided(NodeId indexed node, TaskId indexed task, Ruling ruling);
+    /// @notice The appeal was not decided in time.
+    event CaseLapsed(NodeId indexed node, TaskId indexed task);
+    event Slashed(NodeId indexed node, TaskId indexed task, uint96 amount);
+    event SlashedWithdrawn(address indexed treasury, uint256 amount);
+    event ClassReviewed(ClassId indexed class, bool open);
+    event RulesChanged(Rules rules);
 
     /// @notice The stake sent is not the stake asked for.
     error WrongStake(uint256 sent, uint256 required);
@@ -119,7 +218,31 @@ interface INode {
     error WrongStatus(NodeId node, Status status);
     /// @notice The stake cannot be withdrawn before `until`.
     error StillUnbonding(NodeId node, uint256 until);
-    /// @notice The operator refused the transfer of its own stake.
+    /// @notice The stake is below what a node needs to work; `topUp` brings it back.
+    error StakeTooLow(NodeId node, uint256 stake, uint256 required);
+    /// @notice The stake would be more than `limit`.
+    error StakeTooHigh(NodeId node, uint256 stake, uint256 limit);
+    /// @notice An arbiter's decision waits for the node; nothing else may take its place.
+    error FreezePending(NodeId node);
+    /// @notice The hash of the evidence is 0.
+    error EvidenceZero(NodeId node);
+    /// @notice The case has been appealed.
+    error AlreadyAppealed(NodeId node);
+    /// @notice The case has not been appealed.
+    error NotAppealed(NodeId node);
+    /// @notice The time to appeal, or to decide, ended at `until`.
+    error CaseOver(NodeId node, uint256 until);
+    /// @notice The time to appeal, or to decide, lasts until `until`.
+    error CaseOpen(NodeId node, uint256 until);
+    /// @notice Nothing has been slashed since the last withdrawal.
+    error NothingSlashed();
+    /// @notice Rules outside the hard-coded bounds.
+    error RulesOutOfBounds(Rules rules);
+    /// @notice A stake of 0, or an unbonding time outside 2 to 90 days.
+    error StakeOutOfBounds(uint96 minStake, uint40 unbondingSeconds);
+    /// @notice No node of that class ever joined.
+    error NoSuchClass(ClassId class);
+    /// @notice The recipient refused the transfer.
     error TransferFailed(address to, uint256 amount);
 
     /// @notice Registers a node of the caller's with exactly `minStake()` as value.
@@ -131,20 +254,53 @@ interface INode {
     function join(address key, bytes32 classHash, uint16 vramGb, string calldata gpu) external payable returns (NodeId);
 
     /// @notice Takes the node out of the sets; pending while it is busy or a draw waits to be seated.
-    /// @custom:error NotOperator, WrongStatus
+    /// @custom:error NotOperator, WrongStatus, FreezePending
     function pause(NodeId node) external;
 
     /// @notice Puts a paused or suspended node back, or takes back a pending pause or quit.
-    /// @custom:error NotOperator, WrongStatus
+    /// @custom:error NotOperator, WrongStatus, FreezePending, StakeTooLow
     function resume(NodeId node) external;
 
+    /// @notice Adds to the stake of a node that paid penalties, up to `minStake()`. Anybody.
+    /// @custom:error WrongStatus, StakeTooHigh
+    function topUp(NodeId node) external payable;
+
     /// @notice Ends the node's membership and starts the unbonding of its stake; pending like `pause`.
-    /// @custom:error NotOperator, WrongStatus
+    /// @custom:error NotOperator, WrongStatus, FreezePending
     function quit(NodeId node) external;
 
-    /// @notice Sends the unbonded stake to the operator: the only transfer of this contract.
+    /// @notice Sends the unbonded stake to the operator.
     /// @custom:error NotOperator, WrongStatus, StillUnbonding, TransferFailed
     function withdraw(NodeId node) external;
+
+    /// @notice Appeals against a freeze, with the hash of the evidence: the transcript from which anybody can replay the
+    /// chain's part and the inference. Anybody, for the node.
+    /// @custom:error WrongStatus, AlreadyAppealed, CaseOver, EvidenceZero
+    function appeal(NodeId node, bytes32 evidence) external;
+
+    /// @notice Slashes a frozen node that nobody appealed for in time. Anybody.
+    /// @custom:error WrongStatus, AlreadyAppealed, CaseOpen
+    function slash(NodeId node) external;
+
+    /// @notice Decides an appeal. Only the owner.
+    /// @custom:error NotAllowed, WrongStatus, NotAppealed, CaseOver
+    function arbitrate(NodeId node, Ruling ruling) external;
+
+    /// @notice Releases a frozen node whose appeal was not decided in time; it is paused then. Anybody.
+    /// @custom:error WrongStatus, NotAppealed, CaseOpen
+    function thaw(NodeId node) external;
+
+    /// @notice Sends what was slashed and paid in penalties to the treasury. Anybody.
+    /// @custom:error NothingSlashed, TransferFailed
+    function withdrawSlashed() external;
+
+    /// @notice Sees anew whether a class has its share of the active nodes. Anybody.
+    /// @custom:error NoSuchClass
+    function review(ClassId class) external;
+
+    /// @notice Sets penalties and times. Only the owner.
+    /// @custom:error NotAllowed, RulesOutOfBounds
+    function setRules(Rules calldata rules) external;
 
     /// @notice Chooses three free nodes of distinct operators for a task and makes them busy. Only Task.
     /// @dev Each is drawn uniformly and accepted with probability weight / 256; after 24 rejections the next acceptable
@@ -156,12 +312,18 @@ interface INode {
         external
         returns (bool ok, NodeId[3] memory nodes, ClassId class);
 
-    /// @notice Ends the seats of `nodes` and gives each its new weight. Only Task.
-    /// @return operators Who owns them, in the same order.
+    /// @notice Chooses free nodes for the seats in `vacant`, of operators that none of `seated` has, and makes them
+    /// busy. Only Task.
+    /// @return ok Whether all were found; nothing has changed otherwise.
+    /// @return nodes `seated` with the new nodes in their seats.
     /// @custom:error NotAllowed
-    function release(NodeId[3] calldata nodes, uint8[3] calldata weights, Fate[3] calldata fates)
+    function refill(bytes32 entropy, Need calldata need, NodeId[3] calldata seated, uint256 vacant)
         external
-        returns (address[3] memory operators);
+        returns (bool ok, NodeId[3] memory nodes);
+
+    /// @notice Ends seats of `task`: new weights, penalties, freezes. Only Task.
+    /// @custom:error NotAllowed
+    function release(TaskId task, SeatEnd[3] calldata ends) external;
 
     /// @notice A round of tasks has been drawn in this block. Only TaskQueue.
     /// @custom:error NotAllowed
@@ -196,10 +358,33 @@ interface INode {
     /// @return The class of (`classHash`, `tier`), or 0 when no node of it ever joined.
     function classOf(bytes32 classHash, uint8 tier) external view returns (ClassId);
 
-    /// @return classHash The fingerprint of `class`; 0 when it does not exist.
-    /// @return tier Its VRAM tier.
+    /// @return The class in full; all zero when it does not exist.
+    function classInfo(ClassId class) external view returns (ClassView memory);
+
+    /// @return tier The VRAM tier of `class`.
     /// @return free Its nodes in the sets.
-    function classInfo(ClassId class) external view returns (bytes32 classHash, uint8 tier, uint32 free);
+    /// @return active Its nodes that are free or busy.
+    /// @return open Whether tasks that name no class may be given to it.
+    function classState(ClassId class) external view returns (uint8 tier, uint32 free, uint32 active, bool open);
+
+    /// @return exists Whether a node of `class` ever joined.
+    /// @return tier Its VRAM tier.
+    function classTier(ClassId class) external view returns (bool exists, uint8 tier);
+
+    /// @return The number of nodes that are free or busy.
+    function activeNodes() external view returns (uint32);
+
+    /// @return The case of a frozen node, or the last one it had.
+    function caseOf(NodeId node) external view returns (Case memory);
+
+    /// @return Penalties and times in force.
+    function rules() external view returns (Rules memory);
+
+    /// @return The least stake with which a node may work: three quarters of `minStake()`.
+    function stakeFloor() external view returns (uint96);
+
+    /// @return What waits for the treasury, in wei.
+    function slashed() external view returns (uint256);
 
     /// @return The node at `position` of the class's free set.
     function freeInClass(ClassId class, uint256 position) external view returns (NodeId);

@@ -19,14 +19,26 @@ import {INode} from "./INode.sol";
 /// to 255.
 /// - A commitment is `keccak256(abi.encode(uint256(task), key, result, salt))` with the node's key, so it can be neither
 /// copied nor used for another task. The salt must be secret and random: without it a short answer could be guessed.
-/// - The crank share is spent when a task is seated; an abort after that refunds everything else.
+/// - The crank share of what is in escrow is spent when a task is seated, when a seat is given to another node, and
+/// when a stage that ran out is advanced: at most ten times in a task's life. "Everything" in a refund is what is left.
+/// - What a node earns is kept with the node; `collect` moves it to its operator's credit.
+/// - A task that names a relay is delivered with the relay's signature: proof that the relay holds the content. Without
+/// one the hash of the content is the deliverer's word.
+/// - Prompts are readable by the nodes that are chosen, and by whoever the creator gives them to.
 interface ITask {
     /// @notice A task's stage. A task that has been drawn and has no nodes yet is still `Queued`; TaskQueue knows the
     /// difference.
+    /// @custom:value Queued In the queue, or drawn.
+    /// @custom:value Committing Its nodes work.
+    /// @custom:value Vacant Seats whose holders let the commit stage pass wait for other nodes.
+    /// @custom:value Revealing All who committed may reveal.
+    /// @custom:value Delivering Agreed; the deliverer's share is held.
+    /// @custom:value Ended Nothing is left to do.
     enum State {
         None,
         Queued,
         Committing,
+        Vacant,
         Revealing,
         Delivering,
         Ended
@@ -53,8 +65,10 @@ interface ITask {
     /// @param commitFactor Multiple of the estimated duration a node has to commit.
     /// @param revealWindow Seconds for the reveals.
     /// @param deliverWindow Seconds for each node that may deliver.
-    /// @param crankBps Share of the fee, in 1/10,000, for whoever seats the task.
+    /// @param crankBps Share of the fee, in 1/10,000, for whoever seats the task or advances it; at most 3 %.
     /// @param errorBps Share of the fee, in 1/10,000, that three nodes who report the same error divide.
+    /// @param vacancyWindow Seconds a task waits for other nodes before it goes on without.
+    /// @param refills How often the vacated seats of a task are given to other nodes, 0 to 2.
     struct Terms {
         uint24 commitGrace;
         uint8 commitFactor;
@@ -62,18 +76,23 @@ interface ITask {
         uint24 deliverWindow;
         uint16 crankBps;
         uint16 errorBps;
+        uint24 vacancyWindow;
+        uint8 refills;
     }
 
     /// @notice What the queue needs to know of a task to place it.
+    /// @param level Its place, while queued or drawn.
+    /// @param seats Nodes it waits for: three while queued or drawn, the vacated seats while vacant, else none.
     struct Order {
         Level level;
         uint8 kind;
         uint8 tier;
         ClassId class;
         uint40 expiresAt;
+        uint8 seats;
     }
 
-    /// @notice A task in full. Ranks count from 1 in the order of commits and of reveals; 0 means "not yet".
+    /// @notice A task in full, but for its creator and escrow once it has ended. Ranks count from 1 in the order of commits and of reveals; 0 means "not yet".
     struct TaskView {
         address creator;
         uint96 escrow;
@@ -89,6 +108,9 @@ interface ITask {
         uint40 deadline;
         bool[3] agreeing;
         uint8 deliverer;
+        /// Seats whose holder was let go and that nobody has taken over.
+        bool[3] vacated;
+        uint8 refills;
     }
 
     event TaskCreated(
@@ -106,12 +128,20 @@ interface ITask {
     event TaskSeated(
         TaskId indexed task, NodeId[3] nodes, ClassId class, uint40 commitBy, address indexed keeper, uint96 crankReward
     );
+    event SeatsVacated(TaskId indexed task, bool[3] vacated, uint40 refillBy);
+    event SeatsRefilled(
+        TaskId indexed task, NodeId[3] nodes, uint40 commitBy, address indexed keeper, uint96 crankReward
+    );
+    /// @notice A stage that ran out was moved on.
+    event Advanced(TaskId indexed task, address indexed caller, uint96 crankReward);
+    event RelayNamed(TaskId indexed task, address indexed relay);
+    event Collected(NodeId indexed node, address indexed operator, uint256 amount);
     event Committed(TaskId indexed task, NodeId indexed node, bytes32 commitment);
     event RevealOpened(TaskId indexed task, uint40 revealBy);
     event Revealed(TaskId indexed task, NodeId indexed node, bytes32 result);
     /// @notice The votes are compared and the money is credited; of an agreed task the deliverer's share is still held.
     /// @param result What was agreed on, or 0.
-    /// @param shares Wei credited to each seat's operator; the deliverer's is held until delivery.
+    /// @param shares Wei earned by each seat's node; the deliverer's is held until delivery.
     event TaskSettled(
         TaskId indexed task,
         Ending ending,
@@ -129,6 +159,8 @@ interface ITask {
     event TaskWithdrawn(TaskId indexed task, Ending ending, uint96 refund);
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
     event KindAdded(uint8 indexed kind, Kind spec);
+    event DurationsChanged(uint8 indexed kind, uint32 overheadMs, uint32 msPerUnit);
+    event TermsChanged(Terms terms);
 
     /// @notice No such kind.
     error UnknownKind(uint8 kind);
@@ -138,6 +170,22 @@ interface ITask {
     error TermsOutOfBounds(Terms terms);
     /// @notice All sixteen kinds are taken.
     error TooManyKinds(uint256 limit);
+    /// @notice The kind's durations may be changed again at `from`.
+    error DurationsChangedLately(uint8 kind, uint256 from);
+    /// @notice One change may at most double or halve a duration.
+    error DurationStepTooLarge(uint32 present, uint32 wanted);
+    /// @notice The most a task may carry must be above 0 and at most `limit`, a quarter of a node's stake.
+    error MaxFeeOutOfBounds(uint96 maxFee, uint256 limit);
+    /// @notice The relay is the zero address.
+    error RelayZero();
+    /// @notice The delivery needs the signature of `relay`: call `deliverSigned`.
+    error RelayMustSign(TaskId task, address relay);
+    /// @notice The task names no relay: call `deliver`.
+    error NoRelay(TaskId task);
+    /// @notice The signature is not the relay's.
+    error WrongRelay(TaskId task, address signer, address relay);
+    /// @notice The node has earned nothing since the last collection.
+    error NothingToCollect(NodeId node);
     /// @notice The declared size is 0.
     error SizeZero();
     /// @notice The declared size is above the kind's limit.
@@ -194,11 +242,24 @@ interface ITask {
     /// @param requiredClass The class all three must be of, or 0.
     /// @param maxWait Seconds in the queue after which the task may be expired.
     /// @custom:error UnknownKind, SizeZero, SizeTooLarge, HashZero, FeeZero, FeeTooHigh, ValueTooLow, WaitOutOfBounds,
-    /// NoSuchTier, ClassUnsuitable
+    /// NoSuchTier, ClassUnsuitable, ITaskQueue.FeeTooLow
     function create(uint8 kind, bytes32 taskHash, uint32 size, uint16 minVram, ClassId requiredClass, uint32 maxWait)
         external
         payable
         returns (TaskId);
+
+    /// @notice Like `create`, for a task whose delivery the relay must sign.
+    /// @param relay The address whose signature proves that the content is stored.
+    /// @custom:error RelayZero and those of `create`
+    function createRelayed(
+        uint8 kind,
+        bytes32 taskHash,
+        uint32 size,
+        uint16 minVram,
+        ClassId requiredClass,
+        uint32 maxWait,
+        address relay
+    ) external payable returns (TaskId);
 
     /// @notice Takes a queued task back, with a full refund; impossible from the draw on.
     /// @custom:error WrongState, NotCreator, ITaskQueue.NotQueued
@@ -220,22 +281,36 @@ interface ITask {
     /// whose turn it is.
     /// @param content keccak256 of the reply. For an exact kind whoever fetches it compares it with the result in
     /// `TaskSettled`; the contract no longer holds the result, for the node may have taken its next seat.
-    /// @custom:error NotNodeKey, WrongState, TooLate, NotDeliverer, ContentZero
+    /// @custom:error NotNodeKey, WrongState, TooLate, NotDeliverer, ContentZero, RelayMustSign
     function deliver(NodeId node, TaskId task, bytes32 content) external;
 
-    /// @notice Moves a task whose stage is over: two commitments go on to the reveals, fewer than two abort, missing
-    /// reveals are settled, a missed delivery passes to the next agreeing node or ends with a refund. Anybody.
+    /// @notice Like `deliver`, for a task that names a relay.
+    /// @param signature The relay's, of `storedDigest(task, content)`: 65 bytes, or 64 in the compact form.
+    /// @custom:error NotNodeKey, WrongState, TooLate, NotDeliverer, ContentZero, NoRelay, WrongRelay
+    function deliverSigned(NodeId node, TaskId task, bytes32 content, bytes calldata signature) external;
+
+    /// @notice Moves a task whose stage is over. Seats without a commitment are vacated for other nodes; when no refill
+    /// is left, two commitments go on to the reveals and fewer abort; missing reveals are settled; a missed delivery
+    /// passes to the next agreeing node or ends with a refund. Anybody; the caller is credited the crank share.
     /// @custom:error WrongState, TooEarly
     function advance(TaskId task) external;
+
+    /// @notice Moves what a node has earned to the credit of its operator. Anybody.
+    /// @return amount Wei.
+    /// @custom:error NothingToCollect
+    function collect(NodeId node) external returns (uint256 amount);
 
     /// @notice Sends the caller's whole credit to `to`: the only transfer of this contract.
     /// @custom:error NothingToWithdraw, TransferFailed
     function withdraw(address to) external;
 
-    /// @notice Chooses the nodes of a drawn task and starts its commit stage. Only TaskQueue.
-    /// @return Whether three nodes were found.
+    /// @notice Chooses the nodes of a drawn task and starts its commit stage, or gives its vacated seats to other nodes.
+    /// Only TaskQueue.
+    /// @param reserved The class that is reserved for the task, or 0.
+    /// @param avoid The class that is reserved for another, or 0.
+    /// @return Whether nothing more is to be done: false when three nodes were not found.
     /// @custom:error NotAllowed
-    function seat(TaskId task, bytes32 entropy, address keeper) external returns (bool);
+    function seat(TaskId task, bytes32 entropy, ClassId reserved, ClassId avoid, address keeper) external returns (bool);
 
     /// @notice A node has joined and may hold seats with `key`. Only Node.
     /// @custom:error NotAllowed
@@ -244,6 +319,23 @@ interface ITask {
     /// @notice Adds a kind to the table. Only the owner.
     /// @custom:error NotAllowed, KindOutOfBounds, TooManyKinds
     function addKind(Kind calldata spec) external returns (uint8);
+
+    /// @notice Changes a kind's estimated durations: each at most doubled or halved, at most once a day. Only the owner.
+    /// @custom:error NotAllowed, UnknownKind, DurationsChangedLately, DurationStepTooLarge, KindOutOfBounds
+    function setDurations(uint8 kind, uint32 overheadMs, uint32 msPerUnit) external;
+
+    /// @notice Sets times and shares. Only the owner.
+    /// @custom:error NotAllowed, TermsOutOfBounds
+    function setTerms(Terms calldata terms) external;
+
+    /// @return Estimated milliseconds of work for `size` units of `kind`.
+    /// @custom:error UnknownKind, SizeZero, SizeTooLarge
+    function estimate(uint8 kind, uint32 size) external view returns (uint256);
+
+    /// @return The tier of a task that asks for `minVram` GB and `required` (0 for any class): the lowest whose machines
+    /// all have it, or that of the class.
+    /// @custom:error NoSuchTier, ClassUnsuitable
+    function tierFor(uint16 minVram, ClassId required) external view returns (uint8);
 
     /// @return The prefix of error results; the last byte is the code.
     function ERROR_PREFIX() external view returns (bytes32);
@@ -257,9 +349,17 @@ interface ITask {
     /// @return What `account` may withdraw, in wei.
     function creditOf(address account) external view returns (uint256);
 
-    /// @return The order of a queued or drawn task.
-    /// @custom:error WrongState
+    /// @return What the task waits for.
     function orderOf(TaskId task) external view returns (Order memory);
+
+    /// @return Wei the node has earned and not collected.
+    function earnedBy(NodeId node) external view returns (uint96);
+
+    /// @return The relay the task names, or 0.
+    function relayOf(TaskId task) external view returns (address);
+
+    /// @return What a relay signs (EIP-712, name "Xenon", version "1"): `Stored(uint256 task,bytes32 content)`.
+    function storedDigest(TaskId task, bytes32 content) external view returns (bytes32);
 
     /// @return The kind; all zero when it does not exist.
     function kindOf(uint8 kind) external view returns (Kind memory);

@@ -14,6 +14,12 @@ import {Level, ValueRate} from "../types/ValueRate.sol";
 /// it keeps its tasks and takes the current block as its new draw block.
 /// - A drawn task whose nodes cannot be found (all free nodes of one operator, say) goes back to the front of its
 /// level, in the order of the draw among those that failed in one call.
+/// - The queue is bounded by `limit()`. A full queue takes a task of a higher level only, and gives up the newest of its
+/// lowest level for it. Drawn tasks that found no nodes return even to a full queue. When nodes leave, the limit falls
+/// and nothing is thrown out: the queue shrinks as tasks are drawn.
+/// - Nodes are drawn for while as many suitable ones are free as the floor asks for: min(32, 3 + (active - 3) / 16).
+/// - One class at a time can be reserved. Its nodes then go to no other task until the floor is reached and the task
+/// for which it is reserved has its nodes, at the longest for `reserveHold` seconds.
 /// - Whoever builds the block of a draw can choose among as many hashes as it can compute before it publishes the block,
 /// at no cost. Use chains whose builders are trusted that far, or fees that are small against the trouble.
 interface ITaskQueue {
@@ -24,7 +30,43 @@ interface ITaskQueue {
         uint8 tier;
         ClassId class;
         uint40 expiresAt;
+        uint40 queuedAt;
         TaskId next;
+    }
+
+    /// @notice A book's ends.
+    /// @param top Its best level, 0 when it is empty.
+    /// @param bottom Its lowest level, 0 when it is empty.
+    /// @param first The first task of the best level.
+    /// @param last The last task of the lowest level.
+    /// @param ahead Tasks at the level asked about and above.
+    struct BookView {
+        Level top;
+        Level bottom;
+        TaskId first;
+        TaskId last;
+        uint40 ahead;
+    }
+
+    /// @notice A class kept for one task.
+    /// @param until When it ends unless the task has been drawn, in seconds.
+    /// @param drawn Whether the task waits to be seated.
+    struct Reservation {
+        TaskId task;
+        ClassId class;
+        uint40 until;
+        bool drawn;
+    }
+
+    /// @notice What the owner may set inside bounds.
+    /// @param tasksPerNode The queue's limit for each active node, 1 to 1000.
+    /// @param reserveAfter Seconds the first task of a book waits before a class can be reserved for it, 1 minute to 1
+    /// day.
+    /// @param reserveHold Seconds a reservation lasts at most, 10 minutes to 7 days.
+    struct Limits {
+        uint16 tasksPerNode;
+        uint32 reserveAfter;
+        uint32 reserveHold;
     }
 
     /// @notice The tasks drawn and not yet seated.
@@ -37,6 +79,13 @@ interface ITaskQueue {
     event TaskDrawn(TaskId indexed task, uint256 indexed drawBlock);
     event RoundRedrawn(uint256 indexed oldBlock, uint256 indexed newBlock);
     event TaskRequeued(TaskId indexed task);
+    /// @notice The task gave way to one of a higher level.
+    event TaskEvicted(TaskId indexed task);
+    /// @notice The task has seats to give away.
+    event TaskVacant(TaskId indexed task);
+    event ClassReserved(TaskId indexed task, ClassId indexed class, uint40 until);
+    event ReservationEnded(TaskId indexed task, ClassId indexed class);
+    event LimitsChanged(Limits limits);
     event ClassBookParked(uint8 indexed kind, ClassId indexed class);
     event ClassBookWoken(uint8 indexed kind, ClassId indexed class);
 
@@ -44,8 +93,24 @@ interface ITaskQueue {
     error NothingToDispatch();
     /// @notice The task is not in the queue.
     error NotQueued(TaskId task);
-    /// @notice The class's book is not parked, is empty, or the class has fewer than three free nodes.
+    /// @notice The class's book is not parked, is empty, or the class has fewer free nodes than its floor.
     error NotWakeable(uint8 kind, ClassId class);
+    /// @notice The queue is full and holds nothing of a lower level than `offered`; `lowest` is what its lowest level
+    /// begins with. Both are wei per second, times 2^64.
+    error FeeTooLow(ValueRate offered, ValueRate lowest);
+    /// @notice Not the first of its book, which is `head`.
+    error NotHead(TaskId task, TaskId head);
+    /// @notice The task has not waited long enough: not before `from`.
+    error TooEarlyToReserve(TaskId task, uint256 from);
+    /// @notice Another task holds the reservation, until `until` unless it ends sooner.
+    error AlreadyReserved(TaskId task, uint256 until);
+    /// @notice The task's nodes need not share a class.
+    error NoClassNeeded(TaskId task);
+    /// @notice The class is not the one the task names, not open, of too little memory, or has fewer than three active
+    /// nodes.
+    error ClassNotReservable(TaskId task, ClassId class);
+    /// @notice Limits outside the hard-coded bounds.
+    error LimitsOutOfBounds(Limits limits);
 
     /// @notice Seats what an earlier block drew, then draws. Anybody; the caller is credited the crank share of every
     /// task it seats.
@@ -57,16 +122,39 @@ interface ITaskQueue {
 
     /// @notice Adds a task to its book. Only Task.
     /// @param class The required class, or 0 for the book of `tier`.
-    /// @custom:error NotAllowed
-    function enqueue(TaskId task, Level level, uint8 kind, bool sameClass, uint8 tier, ClassId class, uint40 expiresAt)
-        external;
+    /// @return evicted The task that gave way, or 0.
+    /// @custom:error NotAllowed, FeeTooLow
+    function enqueue(
+        TaskId task,
+        ValueRate value,
+        uint8 kind,
+        bool sameClass,
+        uint8 tier,
+        ClassId class,
+        uint40 expiresAt
+    ) external returns (TaskId evicted);
 
     /// @notice Takes a task out of its book. Only Task.
-    /// @return expiresAt When its wait would have been over.
     /// @custom:error NotAllowed, NotQueued
-    function remove(TaskId task) external returns (uint40 expiresAt);
+    function remove(TaskId task) external;
 
-    /// @notice Puts the book of a required class back into the competition after it was parked for want of three free
+    /// @notice The task has seats to give away: nodes for them are drawn before anything else. Only Task.
+    /// @custom:error NotAllowed
+    function vacate(TaskId task) external;
+
+    /// @notice Keeps the nodes of `class` for the first task of a book that has waited for `reserveAfter` seconds and
+    /// needs three nodes of one class. Anybody.
+    /// @dev Within the longest stay of a task at its nodes, every node of the class is free or gone, because none gets
+    /// another task; the task is drawn then.
+    /// @param class The class the task names; if it names none, an open one with enough memory.
+    /// @custom:error NotQueued, NotHead, TooEarlyToReserve, AlreadyReserved, NoClassNeeded, ClassNotReservable
+    function reserve(TaskId task, ClassId class) external;
+
+    /// @notice Sets length and reservation times. Only the owner.
+    /// @custom:error NotAllowed, LimitsOutOfBounds
+    function setLimits(Limits calldata limits) external;
+
+    /// @notice Puts the book of a required class back into the competition after it was parked for want of free
     /// nodes. Anybody.
     /// @custom:error NotWakeable
     function wake(uint8 kind, ClassId class) external;
@@ -83,8 +171,25 @@ interface ITaskQueue {
     /// @return The packed best levels of the sixteen tier books of `kind`, lane by lane.
     function topsOf(uint8 kind) external view returns (Level[16] memory);
 
-    /// @return The best level and first task of a book (`class` 0: the book of `tier`).
-    function headOf(uint8 kind, uint8 tier, ClassId class) external view returns (Level, TaskId);
+    /// @notice A book (`class` 0: the book of `tier`) and the tasks that stand before a newcomer of `level`.
+    /// @dev Its cost grows with the levels in use: for reading from outside.
+    function bookOf(uint8 kind, uint8 tier, ClassId class, Level level) external view returns (BookView memory);
+
+    /// @return level The lowest level of the whole queue, 0 when it is empty.
+    /// @return task The one a newcomer of a higher level would replace if the queue were full.
+    function lowest() external view returns (Level level, TaskId task);
+
+    /// @return The most tasks the queue takes: `tasksPerNode` for each active node, and at least `MIN_LIMIT`.
+    function limit() external view returns (uint256);
+
+    /// @return The tasks that have seats to give away.
+    function vacancies() external view returns (TaskId[] memory);
+
+    /// @return The reservation; all zero when there is none.
+    function reservation() external view returns (Reservation memory);
+
+    /// @return Length and reservation times in force.
+    function limits() external view returns (Limits memory);
 
     /// @return Where `task` stands.
     /// @custom:error NotQueued

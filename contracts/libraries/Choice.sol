@@ -4,22 +4,19 @@ pragma solidity 0.8.37;
 import {INode} from "../interfaces/INode.sol";
 import {ClassId, NodeId} from "../types/Ids.sol";
 import {NodeSlot} from "../types/NodeSlot.sol";
-import {Bits} from "./Bits.sol";
 import {NodePool} from "./NodePool.sol";
 import {NodeSet} from "./NodeSet.sol";
 import {VramTier} from "./VramTier.sol";
 
-/// @notice The random choice of three free nodes, at a cost that does not depend on their number.
+/// @notice The random choice of free nodes for the seats of a task, at a cost that does not depend on their number.
 /// @dev Rejection sampling: a position is drawn uniformly and its node accepted with probability weight / 256, so among
 /// the eligible nodes the frequencies are exactly proportional to the weights. After `TRIES` rejections the first
 /// eligible of `PROBES` neighbours from a random position is taken, whatever its weight, so that a choice of few among
-/// many ineligible ones
-/// ends. With every weight at its typical 212 a seat comes to that with probability (44/256)^24 < 10^-18, with every
-/// weight at a tenth (26) with probability (230/256)^24 < 0.08.
+/// many ineligible ones ends. With every weight at its typical 212 a seat comes to that with probability
+/// (44/256)^24 < 10^-18, with every weight at a tenth (26) with probability (230/256)^24 < 0.08.
 /// Randomness: keccak256(entropy, counter), one hash a try; the low 128 bits choose the position (bias below 2^-96),
 /// the byte above them decides on acceptance.
 library Choice {
-    using Bits for uint256;
     using NodePool for NodePool.Pool;
     using NodeSet for NodeSet.Set;
 
@@ -30,17 +27,21 @@ library Choice {
     /// Neighbours looked at by the fallback.
     uint256 internal constant PROBES = 32;
 
-    /// @dev A choice in progress. `class` 0 draws from the tiers from `minTier` on.
+    /// @dev A choice in progress. `class` 0 draws from the tiers from `minTier` on, whose free nodes `free` holds.
+    /// `operators` are the tags of those who may not be chosen (again).
     struct Draw {
         bytes32 entropy;
         uint256 counter;
         uint256 round;
         uint256 minTier;
         ClassId class;
+        ClassId avoid;
         uint256 size;
+        uint32[16] free;
         uint256 found;
         NodeId[3] nodes;
-        uint256[3] operators;
+        uint256 excluded;
+        uint256[6] operators;
     }
 
     /// @return ok Whether three eligible nodes of distinct operators were found.
@@ -51,32 +52,51 @@ library Choice {
         view
         returns (bool ok, NodeId[3] memory nodes, ClassId class)
     {
-        Draw memory d;
-        (d.entropy, d.round, d.minTier, d.class) = (entropy, pool.rounds(), need.minTier, need.class);
+        Draw memory d = _begin(pool, entropy, need);
         if (!need.sameClass || ClassId.unwrap(need.class) != 0) {
-            ok = _fill(pool, d);
+            ok = _fill(pool, d, 3);
             return (ok, d.nodes, d.class);
         }
+        uint256 size = _measureTiers(pool, d);
         for (uint256 i; i < CLASS_TRIES && !ok; ++i) {
-            ok = _fillFromOneClass(pool, d);
+            (d.class, d.size, d.found, d.excluded) = (ClassId.wrap(0), size, 0, 0);
+            ok = _chooseClass(pool, d) && _fill(pool, d, 3);
         }
         return (ok, d.nodes, d.class);
     }
 
-    /// @dev Chooses a class and fills the seats from it. All its free nodes may be of too few operators: then another
-    /// choice of class may do.
-    function _fillFromOneClass(NodePool.Pool storage pool, Draw memory d) private view returns (bool) {
-        (d.class, d.found) = (ClassId.wrap(0), 0);
-        d.size = _size(pool, d);
-        d.class = _chooseClass(pool, d);
-        return ClassId.unwrap(d.class) != 0 && _fill(pool, d);
+    /// @param seated The nodes that hold or held the seats of the task: none of their operators is chosen.
+    /// @param count How many are wanted.
+    /// @return ok Whether `count` eligible nodes of distinct operators were found.
+    /// @return nodes They, in the order of the choice.
+    function others(
+        NodePool.Pool storage pool,
+        bytes32 entropy,
+        INode.Need memory need,
+        NodeId[3] memory seated,
+        uint256 count
+    ) internal view returns (bool ok, NodeId[3] memory nodes) {
+        Draw memory d = _begin(pool, entropy, need);
+        for (uint256 i; i < 3; ++i) {
+            d.operators[d.excluded++] = pool.slots[seated[i]].operatorTag();
+        }
+        return (_fill(pool, d, count), d.nodes);
     }
 
-    /// @dev Fills the seats from `d.class`, or from the tiers.
-    function _fill(NodePool.Pool storage pool, Draw memory d) private view returns (bool) {
-        d.size = _size(pool, d);
-        while (d.found < 3) {
-            if (d.size < 3 || !_next(pool, d)) return false;
+    function _begin(NodePool.Pool storage pool, bytes32 entropy, INode.Need memory need)
+        private
+        view
+        returns (Draw memory d)
+    {
+        (d.entropy, d.round, d.minTier) = (entropy, pool.rounds(), need.minTier);
+        (d.class, d.avoid) = (need.class, need.avoid);
+    }
+
+    /// @dev Fills the seats that are left from `d.class`, or from the tiers.
+    function _fill(NodePool.Pool storage pool, Draw memory d, uint256 count) private view returns (bool) {
+        d.size = ClassId.unwrap(d.class) != 0 ? pool.freeInClass(d.class) : _measureTiers(pool, d);
+        while (d.found < count) {
+            if (d.size == 0 || !_next(pool, d)) return false;
         }
         return true;
     }
@@ -97,42 +117,51 @@ library Choice {
         return false;
     }
 
-    /// @dev Keeps `node` if it became free before the draw and its operator has no other seat of this task.
+    /// @dev Keeps `node` if it became free before the draw, is not of the class to avoid, and its operator has no other
+    /// seat of this task.
     function _take(Draw memory d, NodeId node, NodeSlot slot) private pure returns (bool) {
-        if (slot.since() >= d.round) return false;
+        if (slot.since() >= d.round || (ClassId.unwrap(d.avoid) != 0 && slot.class() == d.avoid)) return false;
         uint256 tag = slot.operatorTag();
-        for (uint256 i; i < d.found; ++i) {
+        for (uint256 i; i < d.excluded; ++i) {
             if (d.operators[i] == tag) return false;
         }
-        d.operators[d.found] = tag;
+        d.operators[d.excluded++] = tag;
         d.nodes[d.found++] = node;
         return true;
     }
 
-    /// @dev A class in proportion to its free nodes, among those that have three.
-    function _chooseClass(NodePool.Pool storage pool, Draw memory d) private view returns (ClassId) {
-        if (d.size < 3) return ClassId.wrap(0);
+    /// @dev Chooses a class in proportion to its free nodes, among those that can serve a task. The node that stood for
+    /// it is uniform among its class's nodes, so the acceptance of the same draw makes it the first seat's.
+    function _chooseClass(NodePool.Pool storage pool, Draw memory d) private view returns (bool) {
+        if (d.size == 0) return false;
         for (uint256 i; i < TRIES; ++i) {
-            ClassId class = _classAt(pool, d, uint128(_random(d)) % d.size);
-            if (pool.freeInClass(class) >= 3) return class;
+            uint256 r = _random(d);
+            NodeId node = _at(pool, d, uint128(r) % d.size);
+            NodeSlot slot = pool.slots[node];
+            if (!_serves(pool, d, slot.class())) continue;
+            d.class = slot.class();
+            if (uint8(r >> 128) < slot.weight()) _take(d, node, slot);
+            return true;
         }
         uint256 start = uint128(_random(d)) % d.size;
         for (uint256 i; i < PROBES && i < d.size; ++i) {
-            ClassId class = _classAt(pool, d, (start + i) % d.size);
-            if (pool.freeInClass(class) >= 3) return class;
+            ClassId class = pool.slots[_at(pool, d, (start + i) % d.size)].class();
+            if (!_serves(pool, d, class)) continue;
+            d.class = class;
+            return true;
         }
-        return ClassId.wrap(0);
+        return false;
     }
 
-    function _classAt(NodePool.Pool storage pool, Draw memory d, uint256 position) private view returns (ClassId) {
-        return pool.slots[_at(pool, d, position)].class();
+    function _serves(NodePool.Pool storage pool, Draw memory d, ClassId class) private view returns (bool) {
+        return class != d.avoid && pool.canServe(class);
     }
 
-    /// @dev The number of positions to draw from.
-    function _size(NodePool.Pool storage pool, Draw memory d) private view returns (uint256 size) {
-        if (ClassId.unwrap(d.class) != 0) return pool.freeInClass(d.class);
+    /// @dev Notes the free nodes of the tiers from `d.minTier` on and returns their sum.
+    function _measureTiers(NodePool.Pool storage pool, Draw memory d) private view returns (uint256 size) {
+        d.free = pool.freeByTier();
         for (uint256 tier = d.minTier; tier < VramTier.TIERS; ++tier) {
-            size += _inTier(pool, tier);
+            size += d.free[tier];
         }
     }
 
@@ -140,19 +169,13 @@ library Choice {
     function _at(NodePool.Pool storage pool, Draw memory d, uint256 position) private view returns (NodeId) {
         if (ClassId.unwrap(d.class) != 0) return pool.classSets[d.class].nodeAt(position);
         uint256 tier = d.minTier;
-        for (uint256 here = _inTier(pool, tier); position >= here; here = _inTier(pool, tier)) {
-            position -= here;
-            ++tier;
+        for (; position >= d.free[tier]; ++tier) {
+            position -= d.free[tier];
         }
         return pool.tierSets[tier].nodeAt(position);
     }
 
-    /// @dev Free nodes of `tier`, without touching the slot of an empty one.
-    function _inTier(NodePool.Pool storage pool, uint256 tier) private view returns (uint256) {
-        return pool.tierInUse(tier) ? pool.tierWords[tier].get(0, 32) : 0;
-    }
-
-    function _random(Draw memory d) private pure returns (uint256) {
+    function _random(Draw memory d) private pure returns (uint256 r) {
         return uint256(keccak256(abi.encode(d.entropy, d.counter++)));
     }
 }

@@ -6,12 +6,14 @@ import {ClassId, NodeId} from "../types/Ids.sol";
 import {NodeSlot} from "../types/NodeSlot.sol";
 import {Bits} from "./Bits.sol";
 import {NodeSet} from "./NodeSet.sol";
+import {PoolFloor} from "./PoolFloor.sol";
 import {VramTier} from "./VramTier.sol";
 
 /// @notice The free nodes, by class and by VRAM tier, with their counters.
-/// @dev Header: active 0-31 | free 32-63 | busy 64-95 | tiers in use 96-111 | draw block 112-151 | first deferred
+/// @dev Header: active 0-31 | free 32-63 | busy 64-95 | tiers with active nodes 96-111 | draw block 112-151 | first deferred
 /// 152-183 | next deferred 184-215 | rounds drawn 216-255.
-/// Class word: free 0-31 | tier 32-39.   Tier word: free 0-31 | groups of three in one class 32-63.
+/// Class word: free 0-31 | tier 32-39 | active 40-71 | open 72 | exists 73.
+/// Tier word: free 0-31 | tasks of one class that its open classes could serve 32-63 | active 64-95.
 library NodePool {
     using Bits for uint256;
     using NodeSet for NodeSet.Set;
@@ -35,7 +37,13 @@ library NodePool {
     uint256 private constant NEXT = 184;
     uint256 private constant ROUNDS = 216;
     uint256 private constant CLASS_TIER = 32;
-    uint256 private constant TRIPLES = 32;
+    uint256 private constant CLASS_ACTIVE = 40;
+    uint256 private constant CLASS_OPEN = 72;
+    uint256 private constant CLASS_EXISTS = 73;
+    uint256 private constant TIER_SERVABLE = 32;
+    uint256 private constant TIER_ACTIVE = 64;
+    /// @dev A class is open to tasks that name none while it has at least this fraction of the active nodes.
+    uint256 private constant OPEN_SHARE = 32;
 
     /// @notice Adds one to the counter at `offset` of the header.
     function raise(Pool storage pool, uint256 offset) internal {
@@ -73,6 +81,31 @@ library NodePool {
         return pool.header.get(ROUNDS, 40);
     }
 
+    /// @notice A node of `class` begins to be active: free, or about to be.
+    function activate(Pool storage pool, ClassId class) internal {
+        pool.header = pool.header.plus(ACTIVE, 1);
+        _setActive(pool, class, pool.classWords[class].plus(CLASS_ACTIVE, 1), true);
+    }
+
+    /// @notice A node of `class` that is not in the sets ceases to be active.
+    function deactivate(Pool storage pool, ClassId class) internal {
+        pool.header = pool.header.minus(ACTIVE, 1);
+        _setActive(pool, class, pool.classWords[class].minus(CLASS_ACTIVE, 1), false);
+    }
+
+    /// @notice Sees anew whether `class` has its share of the active nodes.
+    /// @return open Whether tasks that name no class may be given to it.
+    function review(Pool storage pool, ClassId class) internal returns (bool open) {
+        uint256 before = pool.classWords[class];
+        open = before.get(CLASS_ACTIVE, 32) * OPEN_SHARE >= pool.header.get(ACTIVE, 32);
+        uint256 word = before.set(CLASS_OPEN, 1, open ? 1 : 0);
+        if (word == before) return open;
+        pool.classWords[class] = word;
+        uint256 tier = before.get(CLASS_TIER, 8);
+        pool.tierWords[tier] =
+            pool.tierWords[tier].minus(TIER_SERVABLE, _servable(before)).plus(TIER_SERVABLE, _servable(word));
+    }
+
     /// @notice Puts `node` into the sets of its class and its tier.
     /// @param slot Its slot, not in the sets.
     /// @return The slot to store.
@@ -85,9 +118,10 @@ library NodePool {
         uint256 inTier = tierWord.get(0, 32);
         pool.classSets[class].put(inClass, node);
         pool.tierSets[tier].put(inTier, node);
-        pool.classWords[class] = classWord.plus(0, 1);
-        pool.tierWords[tier] = tierWord.plus(0, 1).plus(TRIPLES, (inClass + 1) % 3 == 0 ? 1 : 0);
-        uint256 header = (pool.header | (1 << (TIERS + tier))).plus(FREE, 1);
+        uint256 grown = classWord.plus(0, 1);
+        pool.classWords[class] = grown;
+        pool.tierWords[tier] = tierWord.plus(0, 1).plus(TIER_SERVABLE, _servable(grown) - _servable(classWord));
+        uint256 header = pool.header.plus(FREE, 1);
         pool.header = header;
         slot = slot.withInSets(true).withClassPosition(inClass).withTierPosition(inTier);
         return slot.withSince(header.get(ROUNDS, 40));
@@ -98,9 +132,8 @@ library NodePool {
     function remove(Pool storage pool, NodeId node) internal returns (NodeSlot) {
         NodeSlot slot = pool.slots[node];
         _removeFromClass(pool, slot);
-        uint256 left = _removeFromTier(pool, slot);
-        uint256 header = pool.header.minus(FREE, 1);
-        pool.header = left == 0 ? header.set(TIERS + slot.tier(), 1, 0) : header;
+        _removeFromTier(pool, slot);
+        pool.header = pool.header.minus(FREE, 1);
         return slot.withInSets(false);
     }
 
@@ -130,7 +163,7 @@ library NodePool {
 
     /// @notice Notes the tier of a new class.
     function openClass(Pool storage pool, ClassId class, uint8 tier) internal {
-        pool.classWords[class] = uint256(tier) << CLASS_TIER;
+        pool.classWords[class] = (uint256(tier) << CLASS_TIER) | (1 << CLASS_EXISTS);
     }
 
     /// @return Free nodes of `class`.
@@ -143,19 +176,66 @@ library NodePool {
         return uint8(pool.classWords[class] >> CLASS_TIER);
     }
 
-    /// @return Whether `tier` has a free node.
-    function tierInUse(Pool storage pool, uint256 tier) internal view returns (bool) {
-        return pool.header.get(TIERS + tier, 1) != 0;
+    /// @return Whether a node of `class` ever joined.
+    function exists(Pool storage pool, ClassId class) internal view returns (bool) {
+        return pool.classWords[class].get(CLASS_EXISTS, 1) != 0;
     }
 
-    /// @return all Free nodes and groups of three by tier.
-    function capacity(Pool storage pool) internal view returns (INode.Capacity memory all) {
-        for (uint256 tier; tier < VramTier.TIERS; ++tier) {
-            if (!tierInUse(pool, tier)) continue;
-            uint256 word = pool.tierWords[tier];
-            all.free[tier] = uint32(word);
-            all.triples[tier] = uint32(word >> TRIPLES);
+    /// @return Active nodes of `class`.
+    function activeInClass(Pool storage pool, ClassId class) internal view returns (uint256) {
+        return pool.classWords[class].get(CLASS_ACTIVE, 32);
+    }
+
+    /// @return Whether tasks that name no class may be given to `class`.
+    function isOpen(Pool storage pool, ClassId class) internal view returns (bool) {
+        return pool.classWords[class].get(CLASS_OPEN, 1) != 0;
+    }
+
+    /// @return Whether a task that names no class can be given to `class` now.
+    function canServe(Pool storage pool, ClassId class) internal view returns (bool) {
+        return _servable(pool.classWords[class]) != 0;
+    }
+
+    /// @return free Free nodes by tier; only the words of tiers with active nodes are read.
+    function freeByTier(Pool storage pool) internal view returns (uint32[16] memory free) {
+        uint256 used = pool.header.get(TIERS, 16);
+        for (uint256 tier; used != 0; ++tier) {
+            if (used & 1 != 0) free[tier] = uint32(pool.tierWords[tier]);
+            used >>= 1;
         }
+    }
+
+    /// @return all Free and active nodes, and the tasks of one class that could be served, by tier.
+    function capacity(Pool storage pool) internal view returns (INode.Capacity memory all) {
+        uint256 used = pool.header.get(TIERS, 16);
+        for (uint256 tier; used != 0; ++tier) {
+            if (used & 1 != 0) {
+                uint256 word = pool.tierWords[tier];
+                (all.free[tier], all.active[tier]) = (uint32(word), uint32(word >> TIER_ACTIVE));
+                all.servable[tier] = uint32(word >> TIER_SERVABLE);
+            }
+            used >>= 1;
+        }
+    }
+
+    /// @dev Stores the words of a class and its tier after a change of the class's active nodes, which the header has
+    /// seen already.
+    function _setActive(Pool storage pool, ClassId class, uint256 word, bool more) private {
+        uint256 before = _servable(pool.classWords[class]);
+        bool open = word.get(CLASS_ACTIVE, 32) * OPEN_SHARE >= pool.header.get(ACTIVE, 32);
+        word = word.set(CLASS_OPEN, 1, open ? 1 : 0);
+        pool.classWords[class] = word;
+        uint256 tier = word.get(CLASS_TIER, 8);
+        uint256 tierWord = pool.tierWords[tier].minus(TIER_SERVABLE, before).plus(TIER_SERVABLE, _servable(word));
+        tierWord = more ? tierWord.plus(TIER_ACTIVE, 1) : tierWord.minus(TIER_ACTIVE, 1);
+        pool.tierWords[tier] = tierWord;
+        pool.header = pool.header.set(TIERS + tier, 1, tierWord.get(TIER_ACTIVE, 32) == 0 ? 0 : 1);
+    }
+
+    /// @dev The tasks that an open class with this word could serve.
+    function _servable(uint256 classWord) private pure returns (uint256) {
+        if (classWord.get(CLASS_OPEN, 1) == 0) return 0;
+        return PoolFloor.tasks(classWord.get(0, 32), classWord.get(CLASS_ACTIVE, 32));
     }
 
     function _removeFromClass(Pool storage pool, NodeSlot slot) private {
@@ -165,16 +245,17 @@ library NodePool {
         uint256 position = slot.classPosition();
         NodeId moved = pool.classSets[class].removeAt(position, length);
         if (NodeId.unwrap(moved) != 0) pool.slots[moved] = pool.slots[moved].withClassPosition(position);
-        pool.classWords[class] = word.minus(0, 1);
-        if (length % 3 == 0) pool.tierWords[slot.tier()] = pool.tierWords[slot.tier()].minus(TRIPLES, 1);
+        uint256 shrunk = word.minus(0, 1);
+        pool.classWords[class] = shrunk;
+        uint256 lost = _servable(word) - _servable(shrunk);
+        if (lost != 0) pool.tierWords[slot.tier()] = pool.tierWords[slot.tier()].minus(TIER_SERVABLE, lost);
     }
 
-    function _removeFromTier(Pool storage pool, NodeSlot slot) private returns (uint256 left) {
+    function _removeFromTier(Pool storage pool, NodeSlot slot) private {
         uint256 tier = slot.tier();
         uint256 word = pool.tierWords[tier];
         uint256 position = slot.tierPosition();
-        left = word.get(0, 32) - 1;
-        NodeId moved = pool.tierSets[tier].removeAt(position, left + 1);
+        NodeId moved = pool.tierSets[tier].removeAt(position, word.get(0, 32));
         if (NodeId.unwrap(moved) != 0) pool.slots[moved] = pool.slots[moved].withTierPosition(position);
         pool.tierWords[tier] = word.minus(0, 1);
     }

@@ -122,6 +122,24 @@ library OrderBook {
         return list.get(COUNT, ID) == 0 ? 0 : list.get(HEAD, ID);
     }
 
+    /// @return The last entry of `level`, or 0 when the level is empty.
+    function last(Book storage book, Level level) internal view returns (uint256) {
+        uint256 list = book.lists[Level.unwrap(level)];
+        return list.get(COUNT, ID) == 0 ? 0 : list.get(TAIL, ID);
+    }
+
+    /// @return n The entries at `level` and above. Its cost grows with the levels in use: for views only.
+    function countFrom(Book storage book, Level level) internal view returns (uint256 n) {
+        uint256 from = Level.unwrap(level);
+        for (uint256 high = from >> 8; high < 256; ++high) {
+            if (book.summary.get(high, 1) == 0) continue;
+            for (uint256 word = book.words[high]; word != 0; word &= word - 1) {
+                uint256 key = (high << 8) | LibBit.ffs(word);
+                if (key >= from) n += sizeOf(book, Level.wrap(uint16(key)));
+            }
+        }
+    }
+
     /// @return The number of entries of `level`.
     function sizeOf(Book storage book, Level level) internal view returns (uint256) {
         return book.lists[Level.unwrap(level)].get(COUNT, ID);

@@ -3,20 +3,23 @@ pragma solidity 0.8.37;
 
 import {INode} from "../interfaces/INode.sol";
 import {ClassId} from "../types/Ids.sol";
+import {PoolFloor} from "./PoolFloor.sol";
 import {VramTier} from "./VramTier.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 /// @notice What can still be served while a round is being drawn.
 /// @dev An estimate in memory: the real choice follows in a later block and may fail, then the task goes back to the
 /// queue.
 library Servable {
-    /// @dev Capacity left, the required classes of the tasks taken so far, and the books of required classes that this
-    /// draw has set aside.
+    /// @dev Capacity left, the required classes of the tasks taken so far, the books of required classes that this draw
+    /// has set aside, and the class that is reserved.
     struct Left {
         INode.Capacity capacity;
         ClassId[] taken;
         uint256 takenCount;
         uint256[] aside;
         uint256 asideCount;
+        ClassId held;
     }
 
     /// @param limit The most tasks one round can have.
@@ -34,35 +37,58 @@ library Servable {
         return true;
     }
 
-    /// @return mask The tiers `t` such that the tiers from `t` on have three free nodes.
+    /// @return mask The tiers `t` such that the tiers from `t` on have as many free nodes as their floor asks for.
     function anyMask(Left memory left) internal pure returns (uint256 mask) {
-        uint256 sum;
+        uint256 free;
+        uint256 active;
         for (uint256 t = VramTier.TIERS; t != 0;) {
-            sum += left.capacity.free[--t];
-            if (sum >= 3) return (2 << t) - 1;
+            free += left.capacity.free[--t];
+            active += left.capacity.active[t];
+            if (free >= PoolFloor.LEAST && free >= PoolFloor.forActive(active)) mask |= 1 << t;
         }
     }
 
-    /// @return mask The tiers `t` such that some class in the tiers from `t` on has three free nodes.
+    /// @return mask The tiers `t` such that some open class in the tiers from `t` on can serve a task.
     function oneClassMask(Left memory left) internal pure returns (uint256 mask) {
         for (uint256 t = VramTier.TIERS; t != 0;) {
-            if (left.capacity.triples[--t] != 0) return (2 << t) - 1;
+            if (left.capacity.servable[--t] != 0) return (2 << t) - 1;
         }
     }
 
-    /// @notice Takes three nodes of the lowest suitable tiers from `tier` on, as one class if the task needs that.
+    /// @notice Takes `seats` nodes of the lowest suitable tiers from `tier` on, as one class if the task needs that.
     /// @param required The class the task names, or 0.
-    function take(Left memory left, uint256 tier, ClassId required, bool oneClass) internal pure {
-        if (ClassId.unwrap(required) != 0) left.taken[left.takenCount++] = required;
+    function take(Left memory left, uint256 tier, ClassId required, bool oneClass, uint256 seats) internal pure {
+        if (ClassId.unwrap(required) != 0 && left.takenCount < left.taken.length) {
+            left.taken[left.takenCount++] = required;
+        }
         INode.Capacity memory c = left.capacity;
-        uint256 wanted = 3;
-        for (uint256 t = tier; t < VramTier.TIERS && wanted != 0; ++t) {
-            if (oneClass && c.triples[t] == 0) continue;
-            uint256 here = c.free[t] < wanted ? c.free[t] : wanted;
+        for (uint256 t = tier; t < VramTier.TIERS && seats != 0; ++t) {
+            if (oneClass && c.servable[t] == 0) continue;
+            uint256 here = c.free[t] < seats ? c.free[t] : seats;
             c.free[t] -= uint32(here);
-            wanted -= here;
-            if (oneClass) --c.triples[t];
-            if (c.triples[t] * 3 > c.free[t]) c.triples[t] = c.free[t] / 3;
+            seats -= here;
+            if (oneClass) --c.servable[t];
+            if (c.servable[t] * 3 > c.free[t]) c.servable[t] = c.free[t] / 3;
+        }
+    }
+
+    /// @notice Leaves the nodes of a reserved class, `free` of `active` in `tier`, out of what any other task may have.
+    /// @param open Whether they count among what the open classes of the tier can serve.
+    function hold(Left memory left, ClassId class, uint256 tier, uint256 free, uint256 active, bool open)
+        internal
+        pure
+    {
+        left.held = class;
+        INode.Capacity memory c = left.capacity;
+        c.free[tier] = uint32(FixedPointMathLib.zeroFloorSub(c.free[tier], free));
+        if (!open) return;
+        c.servable[tier] = uint32(FixedPointMathLib.zeroFloorSub(c.servable[tier], PoolFloor.tasks(free, active)));
+    }
+
+    /// @return n Free nodes of the tiers from `tier` on.
+    function freeFrom(Left memory left, uint256 tier) internal pure returns (uint256 n) {
+        for (uint256 t = tier; t < VramTier.TIERS; ++t) {
+            n += left.capacity.free[t];
         }
     }
 

@@ -4,13 +4,16 @@ pragma solidity 0.8.37;
 import {ClassId} from "./Ids.sol";
 
 /// @notice The 160 bits an order-book entry carries about its task, and the keys of the books.
-/// @dev Bits: class 0-31 | kind 32-39 | tier 40-47 | expires at 48-87.
+/// @dev Bits: class 0-31 | kind 32-39 | tier 40-47 | expires at 48-87 | queued at 88-127 (seconds).
 library BookTag {
     /// @return The packed tag; `class_` 0 means the book of `tier_`.
-    function pack(uint8 kind_, uint8 tier_, ClassId class_, uint40 expiresAt_) internal pure returns (uint256) {
-        return
-            uint256(ClassId.unwrap(class_)) | (uint256(kind_) << 32) | (uint256(tier_) << 40)
-                | (uint256(expiresAt_) << 48);
+    function pack(uint8 kind_, uint8 tier_, ClassId class_, uint40 expiresAt_, uint40 queuedAt_)
+        internal
+        pure
+        returns (uint256)
+    {
+        return uint256(ClassId.unwrap(class_)) | (uint256(kind_) << 32) | (uint256(tier_) << 40)
+            | (uint256(expiresAt_) << 48) | (uint256(queuedAt_) << 88);
     }
 
     function class(uint256 tag) internal pure returns (ClassId) {
@@ -27,6 +30,10 @@ library BookTag {
 
     function expiresAt(uint256 tag) internal pure returns (uint40) {
         return uint40(tag >> 48);
+    }
+
+    function queuedAt(uint256 tag) internal pure returns (uint40) {
+        return uint40(tag >> 88);
     }
 
     /// @return The book a tag belongs to.

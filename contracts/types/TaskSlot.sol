@@ -8,7 +8,7 @@ import {ClassId, NodeId} from "./Ids.sol";
 /// @notice The course of a task, in one storage slot.
 /// @dev Bits: state 0-7 | kind 8-15 | size 16-47 | nodes 48-143 (three of 32) | commit ranks 144-151 (three of 2, then
 /// the count) | reveal ranks 152-159 (likewise) | deadline 160-199 | tier 200-207 | class 208-239 | agreeing 240-242 |
-/// deliverer 243-244.
+/// deliverer 243-244 | vacated 245-247 | refills 248-249 | relayed 250.
 type TaskSlot is uint256;
 
 using TaskSlots for TaskSlot global;
@@ -109,6 +109,46 @@ library TaskSlots {
 
     function deliverer(TaskSlot s) internal pure returns (uint256) {
         return TaskSlot.unwrap(s).get(243, 2);
+    }
+
+    /// @return The seats whose holder let the commit stage pass and that nobody has taken over, as a mask. Their nodes
+    /// are still named, so that a refill can pass them over.
+    function vacated(TaskSlot s) internal pure returns (uint256) {
+        return TaskSlot.unwrap(s).get(245, 3);
+    }
+
+    function withVacated(TaskSlot s, uint256 mask) internal pure returns (TaskSlot) {
+        return TaskSlot.wrap(TaskSlot.unwrap(s).set(245, 3, mask));
+    }
+
+    /// @return How often seats of this task were vacated to be given to others.
+    function refills(TaskSlot s) internal pure returns (uint256) {
+        return TaskSlot.unwrap(s).get(248, 2);
+    }
+
+    function withRefills(TaskSlot s, uint256 v) internal pure returns (TaskSlot) {
+        return TaskSlot.wrap(TaskSlot.unwrap(s).set(248, 2, v));
+    }
+
+    /// @return Whether a relay must sign the delivery.
+    function relayed(TaskSlot s) internal pure returns (bool) {
+        return TaskSlot.unwrap(s).get(250, 1) != 0;
+    }
+
+    function withRelayed(TaskSlot s) internal pure returns (TaskSlot) {
+        return TaskSlot.wrap(TaskSlot.unwrap(s).set(250, 1, 1));
+    }
+
+    /// @return mask The seats that have not committed.
+    function uncommitted(TaskSlot s) internal pure returns (uint256 mask) {
+        for (uint256 i; i < 3; ++i) {
+            if (commitRank(s, i) == 0) mask |= 1 << i;
+        }
+    }
+
+    /// @return seat The seat `holder` holds, or 3.
+    function seatOf(TaskSlot s, NodeId holder) internal pure returns (uint256 seat) {
+        while (seat < 3 && (node(s, seat) != holder || (vacated(s) >> seat) & 1 != 0)) ++seat;
     }
 
     function withAgreeing(TaskSlot s, uint256 mask) internal pure returns (TaskSlot) {

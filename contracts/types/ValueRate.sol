@@ -12,7 +12,7 @@ type ValueRate is uint256;
 type Level is uint16;
 
 using ValueRates for ValueRate global;
-using {levelGt as >, levelEq as ==, levelLt as <} for Level global;
+using {levelGt as >, levelLt as <, levelEq as ==, levelNe as !=} for Level global;
 
 function levelGt(Level a, Level b) pure returns (bool) {
     return Level.unwrap(a) > Level.unwrap(b);
@@ -24,6 +24,10 @@ function levelLt(Level a, Level b) pure returns (bool) {
 
 function levelEq(Level a, Level b) pure returns (bool) {
     return Level.unwrap(a) == Level.unwrap(b);
+}
+
+function levelNe(Level a, Level b) pure returns (bool) {
+    return Level.unwrap(a) != Level.unwrap(b);
 }
 
 /// @notice Value per second and its price level.
@@ -41,6 +45,11 @@ library ValueRates {
         if (v < 256) return Level.wrap(uint16(v));
         uint256 exponent = LibBit.fls(v) - 8;
         return Level.wrap(uint16(((exponent + 1) << 8) | ((v >> exponent) & 0xff)));
+    }
+
+    /// @return The level after `l`.
+    function next(Level l) internal pure returns (Level) {
+        return Level.wrap(Level.unwrap(l) + 1);
     }
 
     /// @return The smallest value per second whose level is `l`.
