@@ -8,6 +8,7 @@ import {IQoS} from "../../contracts/interfaces/IQoS.sol";
 import {ITask} from "../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../contracts/interfaces/ITaskQueue.sol";
 import {ClassId, NodeId, TaskId} from "../../contracts/types/Ids.sol";
+import {Level} from "../../contracts/types/ValueRate.sol";
 import {Wiring} from "../../contracts/types/Wiring.sol";
 import {Deployment, Params} from "../../script/Deployment.sol";
 import {TypedAssertions} from "./TypedAssertions.sol";
@@ -45,8 +46,10 @@ abstract contract Network is TypedAssertions {
         vm.deal(creator, 1000 ether);
     }
 
-    function _params() internal virtual returns (Params memory) {
-        return Deployment.defaults();
+    /// @dev The figures of the deployment, but without refills: a task goes on with two as soon as a stage is over.
+    function _params() internal virtual returns (Params memory p) {
+        p = Deployment.defaults();
+        p.terms.refills = 0;
     }
 
     /// @dev The operator and the key of the test's node number `i`.
@@ -152,6 +155,27 @@ abstract contract Network is TypedAssertions {
 
     function _operatorAt(TaskId t, uint256 seat) internal view returns (address) {
         return node.operatorOf(_nodeAt(t, seat));
+    }
+
+    /// @dev The first task of a book and its level, 0 and 0 when it is empty.
+    function _headOf(uint8 kind, uint8 tier, ClassId class) internal view returns (Level, TaskId) {
+        ITaskQueue.BookView memory book = queue.bookOf(kind, tier, class, Level.wrap(type(uint16).max));
+        return (book.top, book.first);
+    }
+
+    /// @dev Wei that the node of a seat has earned and nobody has collected.
+    function _earned(TaskId t, uint256 seat) internal view returns (uint256) {
+        return task.earnedBy(_nodeAt(t, seat));
+    }
+
+    /// @dev The same for all three seats.
+    function _earned(TaskId t) internal view returns (uint256) {
+        return _earned(t, 0) + _earned(t, 1) + _earned(t, 2);
+    }
+
+    /// @dev Moves what a node has earned to its operator's credit.
+    function _collect(NodeId id) internal returns (uint256) {
+        return task.collect(id);
     }
 
     function _salt(TaskId t, uint256 seat) internal pure returns (bytes32) {

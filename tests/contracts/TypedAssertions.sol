@@ -42,6 +42,14 @@ abstract contract TypedAssertions is Test {
         assertEq(uint256(uint8(a)), uint256(uint8(b)), "intent");
     }
 
+    function assertEq(INode.Fate a, INode.Fate b) internal pure {
+        assertEq(uint256(uint8(a)), uint256(uint8(b)), "fate");
+    }
+
+    function assertEq(INode.Lapse a, INode.Lapse b) internal pure {
+        assertEq(uint256(uint8(a)), uint256(uint8(b)), "lapse");
+    }
+
     function assertEq(Ending a, Ending b) internal pure {
         assertEq(uint256(uint8(a)), uint256(uint8(b)), "ending");
     }
