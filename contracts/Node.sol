@@ -123,7 +123,8 @@ contract Node is Stakes {
 
     /// @inheritdoc INode
     function review(ClassId class) external {
-        if (!_pool.exists(class)) revert NoSuchClass(class);
+        if (!_pool.classState(class).exists) revert NoSuchClass(class);
+        if (_pool.closed()) revert SetsClosed();
         emit ClassReviewed(class, _pool.review(class));
     }
 
@@ -228,9 +229,13 @@ contract Node is Stakes {
     }
 
     /// @inheritdoc INode
-    function classInfo(ClassId class) external view returns (ClassView memory v) {
-        v.classHash = _classHashes[class];
-        (v.tier, v.free, v.active, v.open) = classState(class);
+    function classInfo(ClassId class) external view returns (bytes32 classHash, ClassState memory state) {
+        return (_classHashes[class], _pool.classState(class));
+    }
+
+    /// @inheritdoc INode
+    function classState(ClassId class) external view returns (ClassState memory) {
+        return _pool.classState(class);
     }
 
     /// @inheritdoc INode
@@ -269,23 +274,8 @@ contract Node is Stakes {
     }
 
     /// @inheritdoc INode
-    function classTier(ClassId class) external view returns (bool exists, uint8 tier) {
-        return (_pool.exists(class), _pool.tierOf(class));
-    }
-
-    /// @inheritdoc INode
     function activeNodes() external view returns (uint32) {
         return _pool.counter(NodePool.ACTIVE);
-    }
-
-    /// @inheritdoc INode
-    function classState(ClassId class) public view returns (uint8 tier, uint32 free, uint32 active, bool open) {
-        return (
-            _pool.tierOf(class),
-            uint32(_pool.freeInClass(class)),
-            uint32(_pool.activeInClass(class)),
-            _pool.isOpen(class)
-        );
     }
 
     /// @dev The class of (`classHash`, `tier`), opened when new.

@@ -212,6 +212,11 @@ contract Task is KindTable, Purse, EIP712 {
     }
 
     /// @inheritdoc ITask
+    function refillDrawn(TaskId task) external only(address(QUEUE)) {
+        _tasks[task] = _inState(task, State.Vacant).withDeadline(type(uint40).max);
+    }
+
+    /// @inheritdoc ITask
     function enroll(NodeId node, address key) external only(address(NODE)) {
         _accounts[node].key = key;
     }
@@ -264,9 +269,9 @@ contract Task is KindTable, Purse, EIP712 {
         tier = VramTier.atLeast(minVram);
         if (tier == VramTier.TIERS) revert NoSuchTier(minVram);
         if (ClassId.unwrap(required) == 0) return tier;
-        (bool exists, uint8 classTier) = NODE.classTier(required);
-        if (!exists || classTier < tier) revert ClassUnsuitable(required, minVram);
-        return classTier;
+        INode.ClassState memory class = NODE.classState(required);
+        if (!class.exists || class.tier < tier) revert ClassUnsuitable(required, minVram);
+        return class.tier;
     }
 
     /// @inheritdoc ITask

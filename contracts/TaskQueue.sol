@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {QueueState} from "./QueueState.sol";
 import {INode} from "./interfaces/INode.sol";
 import {ITask} from "./interfaces/ITask.sol";
 import {ITaskQueue} from "./interfaces/ITaskQueue.sol";
@@ -18,9 +19,7 @@ import {Level, ValueRate, ValueRates} from "./types/ValueRate.sol";
 import {NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
 
 /// @title The order books and the dispatcher.
-/// @dev Header: queued 0-39 | draw block 40-79 | round size 80-87 | seated of the round 88-95 | words of ends in use
-/// 96-127 | kinds whose nodes share a class 128-143 | first vacancy 144-175 | next vacancy 176-207 | reservation held 208.
-contract TaskQueue is ITaskQueue {
+contract TaskQueue is QueueState {
     using Bits for uint256;
     using Books for Books.Shelf;
     using OrderBook for OrderBook.Book;
@@ -28,18 +27,6 @@ contract TaskQueue is ITaskQueue {
     using Servable for Servable.Left;
     using TaskList for TaskList.List;
 
-    /// Tasks the queue holds however few nodes there are.
-    uint256 public constant MIN_LIMIT = 64;
-
-    uint256 private constant QUEUED = 0;
-    uint256 private constant DRAW = 40;
-    uint256 private constant SIZE = 80;
-    uint256 private constant SEATED = 88;
-    uint256 private constant HALVES = 96;
-    uint256 private constant SAME_CLASS = 128;
-    uint256 private constant VACANT_FIRST = 144;
-    uint256 private constant VACANT_NEXT = 176;
-    uint256 private constant RESERVED = 208;
     uint256 private constant HASH_WINDOW = 256;
     /// @dev Deferred changes of membership applied at the end of a round, for each of its tasks up to `ABSORB_TASKS`.
     uint256 private constant ABSORB_PER_TASK = 8;
@@ -51,16 +38,7 @@ contract TaskQueue is ITaskQueue {
     /// @dev Vacancies looked at in one draw.
     uint256 private constant VACANCY_LOOKS = 8;
 
-    INode private immutable NODE;
     ITask private immutable TASK;
-    address private immutable OWNER;
-
-    uint256 private _header;
-    Limits private _limits;
-    Reservation private _reservation;
-    Books.Shelf private _shelf;
-    TaskList.List private _round;
-    TaskList.List private _vacant;
 
     /// @dev The best book found: `level` 0 when nothing can be served.
     struct Best {
@@ -70,19 +48,11 @@ contract TaskQueue is ITaskQueue {
         ClassId class;
     }
 
-    modifier only(address required) {
-        if (msg.sender != required) revert NotAllowed(msg.sender, required);
-        _;
-    }
-
     /// @param w The wiring; `w.queue` must be this contract.
     /// @param limits_ Length and reservation times.
-    constructor(Wiring memory w, Limits memory limits_) {
+    constructor(Wiring memory w, Limits memory limits_) QueueState(w, limits_) {
         if (w.queue != address(this)) revert WrongAddress(w.queue, address(this));
-        NODE = INode(w.node);
         TASK = ITask(w.task);
-        OWNER = w.owner;
-        _setLimits(limits_);
     }
 
     /// @inheritdoc ITaskQueue
@@ -143,8 +113,8 @@ contract TaskQueue is ITaskQueue {
     function wake(uint8 kind, ClassId class) external {
         uint256 key = BookTag.classKey(kind, class);
         bool parked = Level.unwrap(_shelf.books[key].top()) != 0 && !_shelf.classTopEntries.contains(key);
-        (, uint32 free, uint32 active,) = NODE.classState(class);
-        if (!parked || free < PoolFloor.forActive(active)) revert NotWakeable(kind, class);
+        INode.ClassState memory state = NODE.classState(class);
+        if (!parked || state.free < state.floor) revert NotWakeable(kind, class);
         _shelf.compete(key, false);
         emit ClassBookWoken(kind, class);
     }
@@ -157,107 +127,12 @@ contract TaskQueue is ITaskQueue {
         if (head != task) revert NotHead(task, head);
         uint256 from = uint256(BookTag.queuedAt(tag)) + _limits.reserveAfter;
         if (block.timestamp < from) revert TooEarlyToReserve(task, from);
-        if (_header.get(RESERVED, 1) != 0) {
-            Reservation memory held = _reservation;
-            if (held.drawn || block.timestamp <= held.until) revert AlreadyReserved(held.task, held.until);
-            _endReservation(held);
-        }
+        _checkUnreserved();
         _checkReservable(task, tag, class);
         uint40 until = uint40(block.timestamp + _limits.reserveHold);
-        _reservation = Reservation(task, class, until, false);
+        _reservation = Reservation(task, class, until, false, false);
         _header = _header.set(RESERVED, 1, 1);
         emit ClassReserved(task, class, until);
-    }
-
-    /// @inheritdoc ITaskQueue
-    function setLimits(Limits calldata limits_) external only(OWNER) {
-        _setLimits(limits_);
-    }
-
-    /// @inheritdoc ITaskQueue
-    function queued() external view returns (uint256) {
-        return _header.get(QUEUED, 40);
-    }
-
-    /// @inheritdoc ITaskQueue
-    function round() external view returns (Round memory) {
-        uint256 h = _header;
-        return Round(uint40(h.get(DRAW, 40)), uint16(h.get(SIZE, 8)), uint16(h.get(SEATED, 8)));
-    }
-
-    /// @inheritdoc ITaskQueue
-    function roundTask(uint256 index) external view returns (TaskId) {
-        return _round.taskAt(index);
-    }
-
-    /// @inheritdoc ITaskQueue
-    function vacancies() external view returns (TaskId[] memory tasks) {
-        uint256 first = _header.get(VACANT_FIRST, 32);
-        tasks = new TaskId[](_header.get(VACANT_NEXT, 32) - first);
-        for (uint256 i; i < tasks.length; ++i) {
-            tasks[i] = _vacant.taskAt(first + i);
-        }
-    }
-
-    /// @inheritdoc ITaskQueue
-    function reservation() external view returns (Reservation memory r) {
-        if (_header.get(RESERVED, 1) != 0) r = _reservation;
-    }
-
-    /// @inheritdoc ITaskQueue
-    function limits() external view returns (Limits memory) {
-        return _limits;
-    }
-
-    /// @inheritdoc ITaskQueue
-    function topsOf(uint8 kind) external view returns (Level[16] memory tops) {
-        for (uint256 tier; tier < VramTier.TIERS; ++tier) {
-            (uint256 half, uint256 lane) = Books.laneOf(kind, tier);
-            (tops[tier],) = PackedEnds.get(_shelf.ends[half], lane);
-        }
-    }
-
-    /// @inheritdoc ITaskQueue
-    function bookOf(uint8 kind, uint8 tier, ClassId class, Level level) external view returns (BookView memory v) {
-        OrderBook.Book storage book = _shelf.books[BookTag.bookKey(kind, tier, class)];
-        (v.top, v.bottom) = (book.top(), book.bottom());
-        v.first = TaskId.wrap(uint40(book.first(v.top)));
-        v.last = TaskId.wrap(uint40(book.last(v.bottom)));
-        v.ahead = uint40(book.countFrom(level));
-    }
-
-    /// @inheritdoc ITaskQueue
-    function lowest() external view returns (Level level, TaskId task) {
-        uint256 id;
-        (level, id) = _shelf.least(_header.get(HALVES, 32));
-        task = TaskId.wrap(uint40(id));
-    }
-
-    /// @inheritdoc ITaskQueue
-    function placeOf(TaskId task) external view returns (Place memory) {
-        uint256 tag = _queuedTag(task);
-        uint256 id = TaskId.unwrap(task);
-        return Place({
-            level: _shelf.entries.levelOf(id),
-            kind: BookTag.kind(tag),
-            tier: BookTag.tier(tag),
-            class: BookTag.class(tag),
-            expiresAt: BookTag.expiresAt(tag),
-            queuedAt: BookTag.queuedAt(tag),
-            next: TaskId.wrap(uint40(_shelf.entries.next(id)))
-        });
-    }
-
-    /// @inheritdoc ITaskQueue
-    function levelOf(uint96 fee, uint256 durationMs) external pure returns (ValueRate value, Level level) {
-        value = ValueRates.rate(fee, durationMs);
-        level = value.level();
-    }
-
-    /// @inheritdoc ITaskQueue
-    function limit() public view returns (uint256) {
-        uint256 byNodes = uint256(_limits.tasksPerNode) * NODE.activeNodes();
-        return byNodes > MIN_LIMIT ? byNodes : MIN_LIMIT;
     }
 
     /// @dev Seats up to `most` tasks of the round; the last one ends the round.
@@ -283,11 +158,13 @@ contract TaskQueue is ITaskQueue {
         }
     }
 
-    /// @dev The nodes of a reserved class go to the task it is reserved for and to no other.
+    /// @dev The nodes of a class that was reserved when the round was drawn go to the task it is reserved for and to no
+    /// other, but for one that was drawn for that class before.
     function _seatOne(TaskId task, bytes32 entropy) private returns (bool ok) {
         ClassId none = ClassId.wrap(0);
-        if (_header.get(RESERVED, 1) == 0) return TASK.seat(task, entropy, none, none, msg.sender);
-        Reservation memory held = _reservation;
+        Reservation memory held;
+        if (_header.get(RESERVED, 1) != 0) held = _reservation;
+        if (!held.holding) return TASK.seat(task, entropy, none, none, msg.sender);
         if (held.task != task) return TASK.seat(task, entropy, none, held.class, msg.sender);
         ok = TASK.seat(task, entropy, held.class, none, msg.sender);
         _endReservation(held);
@@ -315,8 +192,9 @@ contract TaskQueue is ITaskQueue {
         if (most > ROUND_LIMIT - size) most = ROUND_LIMIT - size;
         uint256 end = size + most;
         uint256 index = size;
+        bool ready = header.get(RESERVED, 1) != 0 && _hold(left);
         if (vacant) index = _drawVacancies(left, index, end);
-        if (header.get(RESERVED, 1) != 0) index = _drawReserved(left, index, end);
+        if (ready && index < end) index = _drawReserved(index);
         index = _drawBest(left, index, end);
         _returnSetAside(left);
         drawn = index - size;
@@ -337,6 +215,7 @@ contract TaskQueue is ITaskQueue {
             if (_canRefill(left, o)) {
                 left.take(o.tier, o.class, _needsOneClass(o.kind, o.class), o.seats);
                 _enterRound(task, index++);
+                TASK.refillDrawn(task);
             } else {
                 _vacant.put(next++, task);
             }
@@ -349,26 +228,32 @@ contract TaskQueue is ITaskQueue {
     function _canRefill(Servable.Left memory left, ITask.Order memory o) private view returns (bool) {
         if (ClassId.unwrap(o.class) == 0) return left.freeFrom(o.tier) >= o.seats;
         if (o.class == left.held) return false;
-        (, uint32 free,,) = NODE.classState(o.class);
-        return free >= o.seats + 3 * left.takenOf(o.class);
+        return NODE.classState(o.class).free >= o.seats + 3 * left.takenOf(o.class);
     }
 
-    /// @dev Keeps the free nodes of the reserved class from all other tasks, and draws the task it is reserved for as
-    /// soon as they are enough.
-    function _drawReserved(Servable.Left memory left, uint256 index, uint256 end) private returns (uint256) {
+    /// @dev Keeps the free nodes of the reserved class from all other tasks; a reservation that is void or over ends.
+    /// @return ready Whether they are enough for the task it is reserved for.
+    function _hold(Servable.Left memory left) private returns (bool ready) {
         Reservation memory held = _reservation;
-        if (!held.drawn && block.timestamp > held.until) {
+        bool over = !held.drawn && block.timestamp > held.until;
+        if (TaskId.unwrap(held.task) == 0 || over) {
             _endReservation(held);
-            return index;
+            return false;
         }
-        (uint8 tier, uint32 free, uint32 active, bool open) = NODE.classState(held.class);
-        left.hold(held.class, tier, free, active, open);
-        if (held.drawn || index == end || free < PoolFloor.forActive(active)) return index;
-        uint256 id = TaskId.unwrap(held.task);
+        if (!held.holding) _reservation.holding = true;
+        INode.ClassState memory state = NODE.classState(held.class);
+        ready = !held.drawn && state.free >= state.floor + 3 * left.takenOf(held.class);
+        left.hold(held.class, state);
+    }
+
+    /// @dev Draws the task for which a class is reserved, whose nodes are there.
+    function _drawReserved(uint256 index) private returns (uint256) {
+        TaskId task = _reservation.task;
+        uint256 id = TaskId.unwrap(task);
         if (_expired(id)) return index;
         _reservation.drawn = true;
         _takeOut(id);
-        _enterRound(held.task, index);
+        _enterRound(task, index);
         return index + 1;
     }
 
@@ -440,15 +325,14 @@ contract TaskQueue is ITaskQueue {
             if (!(level > best.level)) return;
             uint256 key = _shelf.classTops.first(level);
             (uint8 kind, ClassId class) = BookTag.fromClassKey(key);
-            (uint8 tier, uint32 free, uint32 active,) = NODE.classState(class);
-            uint256 floor = PoolFloor.forActive(active);
-            if (class != left.held && free >= floor + 3 * left.takenOf(class)) {
-                (best.level, best.kind, best.tier, best.class) = (level, kind, tier, class);
+            INode.ClassState memory state = NODE.classState(class);
+            if (class != left.held && state.free >= state.floor + 3 * left.takenOf(class)) {
+                (best.level, best.kind, best.tier, best.class) = (level, kind, state.tier, class);
                 return;
             }
-            if (free >= floor && !left.setAside(key)) return;
+            if (state.free >= state.floor && !left.setAside(key)) return;
             _shelf.park(key);
-            if (free < floor) emit ClassBookParked(kind, class);
+            if (state.free < state.floor) emit ClassBookParked(kind, class);
         }
     }
 
@@ -464,18 +348,12 @@ contract TaskQueue is ITaskQueue {
         return ClassId.unwrap(class) != 0 || _header.get(SAME_CLASS + kind, 1) != 0;
     }
 
-    /// @dev The tag of a queued task.
-    function _queuedTag(TaskId task) private view returns (uint256) {
-        if (!_shelf.entries.contains(TaskId.unwrap(task))) revert NotQueued(task);
-        return _shelf.entries.tagOf(TaskId.unwrap(task));
-    }
-
-    /// @dev A task leaves the queue, and with it the reservation it may hold.
+    /// @dev A task leaves the queue. The reservation it may hold is void, but binds the round drawn under it.
     function _remove(uint256 id) private {
         _takeOut(id);
-        if (_header.get(RESERVED, 1) == 0) return;
-        Reservation memory held = _reservation;
-        if (TaskId.unwrap(held.task) == id) _endReservation(held);
+        if (_header.get(RESERVED, 1) == 0 || TaskId.unwrap(_reservation.task) != id) return;
+        _reservation.task = TaskId.wrap(0);
+        emit ReservationEnded(TaskId.wrap(uint40(id)), _reservation.class);
     }
 
     function _takeOut(uint256 id) private {
@@ -485,23 +363,26 @@ contract TaskQueue is ITaskQueue {
 
     function _endReservation(Reservation memory held) private {
         _header = _header.set(RESERVED, 1, 0);
-        emit ReservationEnded(held.task, held.class);
+        if (TaskId.unwrap(held.task) != 0) emit ReservationEnded(held.task, held.class);
+    }
+
+    /// @dev Ends a reservation that is over; one that is not, or that binds a round with a known hash, stays.
+    function _checkUnreserved() private {
+        if (_header.get(RESERVED, 1) == 0) return;
+        Reservation memory held = _reservation;
+        bool over = TaskId.unwrap(held.task) == 0 || (!held.drawn && block.timestamp > held.until);
+        if (!over) revert AlreadyReserved(held.task, held.until);
+        uint256 drawBlock = _header.get(DRAW, 40);
+        if (held.holding && drawBlock != 0 && drawBlock != block.number) revert RoundPending(drawBlock);
+        _endReservation(held);
     }
 
     /// @dev A class may be reserved for a task that needs one: the one it names, or an open one with enough memory.
     function _checkReservable(TaskId task, uint256 tag, ClassId class) private view {
         ClassId named = BookTag.class(tag);
         if (!_needsOneClass(BookTag.kind(tag), named)) revert NoClassNeeded(task);
-        (uint8 tier,, uint32 active, bool open) = NODE.classState(class);
-        bool suits = ClassId.unwrap(named) == 0 ? open && tier >= BookTag.tier(tag) : class == named;
-        if (!suits || active < PoolFloor.LEAST) revert ClassNotReservable(task, class);
-    }
-
-    function _setLimits(Limits memory l) private {
-        bool ok = l.tasksPerNode != 0 && l.tasksPerNode <= 1000 && l.reserveAfter >= 1 minutes
-            && l.reserveAfter <= 1 days && l.reserveHold >= 10 minutes && l.reserveHold <= 7 days;
-        if (!ok) revert LimitsOutOfBounds(l);
-        _limits = l;
-        emit LimitsChanged(l);
+        INode.ClassState memory state = NODE.classState(class);
+        bool suits = ClassId.unwrap(named) == 0 ? state.open && state.tier >= BookTag.tier(tag) : class == named;
+        if (!suits || state.active < PoolFloor.LEAST) revert ClassNotReservable(task, class);
     }
 }

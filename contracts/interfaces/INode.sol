@@ -146,16 +146,18 @@ interface INode {
     }
 
     /// @notice A class.
-    /// @param classHash Its fingerprint; 0 when it does not exist.
+    /// @param exists Whether a node of it ever joined.
     /// @param tier Its VRAM tier.
     /// @param free Its nodes in the sets.
     /// @param active Its nodes that are free or busy.
+    /// @param floor How many must be free before a task is drawn for them.
     /// @param open Whether tasks that name no class may be given to it.
-    struct ClassView {
-        bytes32 classHash;
+    struct ClassState {
+        bool exists;
         uint8 tier;
         uint32 free;
         uint32 active;
+        uint8 floor;
         bool open;
     }
 
@@ -240,6 +242,8 @@ interface INode {
     error RulesOutOfBounds(Rules rules);
     /// @notice A stake of 0, or an unbonding time outside 2 to 90 days.
     error StakeOutOfBounds(uint96 minStake, uint40 unbondingSeconds);
+    /// @notice A drawn round waits to be seated; what the choice depends on does not change until then.
+    error SetsClosed();
     /// @notice No node of that class ever joined.
     error NoSuchClass(ClassId class);
     /// @notice The recipient refused the transfer.
@@ -295,7 +299,7 @@ interface INode {
     function withdrawSlashed() external;
 
     /// @notice Sees anew whether a class has its share of the active nodes. Anybody.
-    /// @custom:error NoSuchClass
+    /// @custom:error NoSuchClass, SetsClosed
     function review(ClassId class) external;
 
     /// @notice Sets penalties and times. Only the owner.
@@ -358,18 +362,12 @@ interface INode {
     /// @return The class of (`classHash`, `tier`), or 0 when no node of it ever joined.
     function classOf(bytes32 classHash, uint8 tier) external view returns (ClassId);
 
-    /// @return The class in full; all zero when it does not exist.
-    function classInfo(ClassId class) external view returns (ClassView memory);
+    /// @return classHash The fingerprint of `class`; 0 when it does not exist.
+    /// @return state Its numbers.
+    function classInfo(ClassId class) external view returns (bytes32 classHash, ClassState memory state);
 
-    /// @return tier The VRAM tier of `class`.
-    /// @return free Its nodes in the sets.
-    /// @return active Its nodes that are free or busy.
-    /// @return open Whether tasks that name no class may be given to it.
-    function classState(ClassId class) external view returns (uint8 tier, uint32 free, uint32 active, bool open);
-
-    /// @return exists Whether a node of `class` ever joined.
-    /// @return tier Its VRAM tier.
-    function classTier(ClassId class) external view returns (bool exists, uint8 tier);
+    /// @return The numbers of `class`.
+    function classState(ClassId class) external view returns (ClassState memory);
 
     /// @return The number of nodes that are free or busy.
     function activeNodes() external view returns (uint32);

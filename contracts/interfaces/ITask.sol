@@ -312,6 +312,11 @@ interface ITask {
     /// @custom:error NotAllowed
     function seat(TaskId task, bytes32 entropy, ClassId reserved, ClassId avoid, address keeper) external returns (bool);
 
+    /// @notice The vacated seats of the task are in a drawn round: from here on only their seating moves the task, so that
+    /// nobody can call it off after seeing who would get them. Only TaskQueue.
+    /// @custom:error NotAllowed, WrongState
+    function refillDrawn(TaskId task) external;
+
     /// @notice A node has joined and may hold seats with `key`. Only Node.
     /// @custom:error NotAllowed
     function enroll(NodeId node, address key) external;

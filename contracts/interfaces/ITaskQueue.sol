@@ -18,8 +18,9 @@ import {Level, ValueRate} from "../types/ValueRate.sol";
 /// lowest level for it. Drawn tasks that found no nodes return even to a full queue. When nodes leave, the limit falls
 /// and nothing is thrown out: the queue shrinks as tasks are drawn.
 /// - Nodes are drawn for while as many suitable ones are free as the floor asks for: min(32, 3 + (active - 3) / 16).
-/// - One class at a time can be reserved. Its nodes then go to no other task until the floor is reached and the task
-/// for which it is reserved has its nodes, at the longest for `reserveHold` seconds.
+/// - One class at a time can be reserved. From the next draw on its nodes go to no other task until the floor is reached
+/// and the task for which it is reserved has its nodes, at the longest for `reserveHold` seconds. What binds a round is
+/// fixed when it is drawn: a reservation that begins or ends between a draw and its seating changes nothing for it.
 /// - Whoever builds the block of a draw can choose among as many hashes as it can compute before it publishes the block,
 /// at no cost. Use chains whose builders are trusted that far, or fees that are small against the trouble.
 interface ITaskQueue {
@@ -50,11 +51,13 @@ interface ITaskQueue {
 
     /// @notice A class kept for one task.
     /// @param until When it ends unless the task has been drawn, in seconds.
+    /// @param holding Whether a round has been drawn under it: its class is kept from all other tasks of that round.
     /// @param drawn Whether the task waits to be seated.
     struct Reservation {
         TaskId task;
         ClassId class;
         uint40 until;
+        bool holding;
         bool drawn;
     }
 
@@ -109,6 +112,8 @@ interface ITaskQueue {
     /// @notice The class is not the one the task names, not open, of too little memory, or has fewer than three active
     /// nodes.
     error ClassNotReservable(TaskId task, ClassId class);
+    /// @notice An ended reservation still binds the round that waits to be seated: call again after that.
+    error RoundPending(uint256 drawBlock);
     /// @notice Limits outside the hard-coded bounds.
     error LimitsOutOfBounds(Limits limits);
 
@@ -147,7 +152,8 @@ interface ITaskQueue {
     /// @dev Within the longest stay of a task at its nodes, every node of the class is free or gone, because none gets
     /// another task; the task is drawn then.
     /// @param class The class the task names; if it names none, an open one with enough memory.
-    /// @custom:error NotQueued, NotHead, TooEarlyToReserve, AlreadyReserved, NoClassNeeded, ClassNotReservable
+    /// @custom:error NotQueued, NotHead, TooEarlyToReserve, AlreadyReserved, RoundPending, NoClassNeeded,
+    /// ClassNotReservable
     function reserve(TaskId task, ClassId class) external;
 
     /// @notice Sets length and reservation times. Only the owner.

@@ -89,7 +89,9 @@ library Choice {
         returns (Draw memory d)
     {
         (d.entropy, d.round, d.minTier) = (entropy, pool.rounds(), need.minTier);
-        (d.class, d.avoid) = (need.class, need.avoid);
+        d.class = need.class;
+        // A task that was drawn for a class before that was reserved keeps its claim.
+        if (need.avoid != need.class) d.avoid = need.avoid;
     }
 
     /// @dev Fills the seats that are left from `d.class`, or from the tiers.

@@ -12,7 +12,7 @@ import {VramTier} from "./VramTier.sol";
 /// @notice The free nodes, by class and by VRAM tier, with their counters.
 /// @dev Header: active 0-31 | free 32-63 | busy 64-95 | tiers with active nodes 96-111 | draw block 112-151 | first deferred
 /// 152-183 | next deferred 184-215 | rounds drawn 216-255.
-/// Class word: free 0-31 | tier 32-39 | active 40-71 | open 72 | exists 73.
+/// Class word: free 0-31 | tier 32-39 | active 40-71 | open 72 | exists 73 | floor 74-79.
 /// Tier word: free 0-31 | tasks of one class that its open classes could serve 32-63 | active 64-95.
 library NodePool {
     using Bits for uint256;
@@ -40,6 +40,7 @@ library NodePool {
     uint256 private constant CLASS_ACTIVE = 40;
     uint256 private constant CLASS_OPEN = 72;
     uint256 private constant CLASS_EXISTS = 73;
+    uint256 private constant CLASS_FLOOR = 74;
     uint256 private constant TIER_SERVABLE = 32;
     uint256 private constant TIER_ACTIVE = 64;
     /// @dev A class is open to tasks that name none while it has at least this fraction of the active nodes.
@@ -93,20 +94,20 @@ library NodePool {
         _setActive(pool, class, pool.classWords[class].minus(CLASS_ACTIVE, 1), false);
     }
 
-    /// @notice Sees anew whether `class` has its share of the active nodes.
+    /// @notice Sees anew whether `class` has its share of the active nodes. Only while the sets are open.
     /// @return open Whether tasks that name no class may be given to it.
     function review(Pool storage pool, ClassId class) internal returns (bool open) {
         uint256 before = pool.classWords[class];
-        open = before.get(CLASS_ACTIVE, 32) * OPEN_SHARE >= pool.header.get(ACTIVE, 32);
-        uint256 word = before.set(CLASS_OPEN, 1, open ? 1 : 0);
+        uint256 word = _assess(before, pool.header);
+        open = word.get(CLASS_OPEN, 1) != 0;
         if (word == before) return open;
         pool.classWords[class] = word;
         uint256 tier = before.get(CLASS_TIER, 8);
-        pool.tierWords[tier] =
-            pool.tierWords[tier].minus(TIER_SERVABLE, _servable(before)).plus(TIER_SERVABLE, _servable(word));
+        uint256 tierWord = pool.tierWords[tier].minus(TIER_SERVABLE, _servable(before));
+        pool.tierWords[tier] = tierWord.plus(TIER_SERVABLE, _servable(word));
     }
 
-    /// @notice Puts `node` into the sets of its class and its tier.
+    /// @notice Puts `node` into the sets of its class and its tier. Only while the sets are open.
     /// @param slot Its slot, not in the sets.
     /// @return The slot to store.
     function insert(Pool storage pool, NodeId node, NodeSlot slot) internal returns (NodeSlot) {
@@ -118,11 +119,12 @@ library NodePool {
         uint256 inTier = tierWord.get(0, 32);
         pool.classSets[class].put(inClass, node);
         pool.tierSets[tier].put(inTier, node);
-        uint256 grown = classWord.plus(0, 1);
-        pool.classWords[class] = grown;
-        pool.tierWords[tier] = tierWord.plus(0, 1).plus(TIER_SERVABLE, _servable(grown) - _servable(classWord));
         uint256 header = pool.header.plus(FREE, 1);
         pool.header = header;
+        uint256 grown = _assess(classWord.plus(0, 1), header);
+        pool.classWords[class] = grown;
+        tierWord = tierWord.plus(0, 1).minus(TIER_SERVABLE, _servable(classWord));
+        pool.tierWords[tier] = tierWord.plus(TIER_SERVABLE, _servable(grown));
         slot = slot.withInSets(true).withClassPosition(inClass).withTierPosition(inTier);
         return slot.withSince(header.get(ROUNDS, 40));
     }
@@ -163,7 +165,8 @@ library NodePool {
 
     /// @notice Notes the tier of a new class.
     function openClass(Pool storage pool, ClassId class, uint8 tier) internal {
-        pool.classWords[class] = (uint256(tier) << CLASS_TIER) | (1 << CLASS_EXISTS);
+        uint256 word = (uint256(tier) << CLASS_TIER) | (1 << CLASS_EXISTS);
+        pool.classWords[class] = word.set(CLASS_FLOOR, 6, PoolFloor.LEAST);
     }
 
     /// @return Free nodes of `class`.
@@ -171,24 +174,17 @@ library NodePool {
         return pool.classWords[class].get(0, 32);
     }
 
-    /// @return The tier of `class`.
-    function tierOf(Pool storage pool, ClassId class) internal view returns (uint8) {
-        return uint8(pool.classWords[class] >> CLASS_TIER);
-    }
-
-    /// @return Whether a node of `class` ever joined.
-    function exists(Pool storage pool, ClassId class) internal view returns (bool) {
-        return pool.classWords[class].get(CLASS_EXISTS, 1) != 0;
-    }
-
-    /// @return Active nodes of `class`.
-    function activeInClass(Pool storage pool, ClassId class) internal view returns (uint256) {
-        return pool.classWords[class].get(CLASS_ACTIVE, 32);
-    }
-
-    /// @return Whether tasks that name no class may be given to `class`.
-    function isOpen(Pool storage pool, ClassId class) internal view returns (bool) {
-        return pool.classWords[class].get(CLASS_OPEN, 1) != 0;
+    /// @return What the class's word says.
+    function classState(Pool storage pool, ClassId class) internal view returns (INode.ClassState memory) {
+        uint256 word = pool.classWords[class];
+        return INode.ClassState({
+            exists: word.get(CLASS_EXISTS, 1) != 0,
+            tier: uint8(word >> CLASS_TIER),
+            free: uint32(word),
+            active: uint32(word >> CLASS_ACTIVE),
+            floor: uint8(word.get(CLASS_FLOOR, 6)),
+            open: word.get(CLASS_OPEN, 1) != 0
+        });
     }
 
     /// @return Whether a task that names no class can be given to `class` now.
@@ -219,11 +215,10 @@ library NodePool {
     }
 
     /// @dev Stores the words of a class and its tier after a change of the class's active nodes, which the header has
-    /// seen already.
+    /// seen already. Openness and floor decide which class a task gets: they stay as they are while the sets are closed.
     function _setActive(Pool storage pool, ClassId class, uint256 word, bool more) private {
         uint256 before = _servable(pool.classWords[class]);
-        bool open = word.get(CLASS_ACTIVE, 32) * OPEN_SHARE >= pool.header.get(ACTIVE, 32);
-        word = word.set(CLASS_OPEN, 1, open ? 1 : 0);
+        if (!closed(pool)) word = _assess(word, pool.header);
         pool.classWords[class] = word;
         uint256 tier = word.get(CLASS_TIER, 8);
         uint256 tierWord = pool.tierWords[tier].minus(TIER_SERVABLE, before).plus(TIER_SERVABLE, _servable(word));
@@ -232,10 +227,17 @@ library NodePool {
         pool.header = pool.header.set(TIERS + tier, 1, tierWord.get(TIER_ACTIVE, 32) == 0 ? 0 : 1);
     }
 
-    /// @dev The tasks that an open class with this word could serve.
+    /// @dev The class's word with its openness and its floor as its active nodes and those of the network make them.
+    function _assess(uint256 classWord, uint256 header) private pure returns (uint256) {
+        uint256 active = classWord.get(CLASS_ACTIVE, 32);
+        uint256 open = active * OPEN_SHARE >= header.get(ACTIVE, 32) ? 1 : 0;
+        return classWord.set(CLASS_OPEN, 1, open).set(CLASS_FLOOR, 6, PoolFloor.forActive(active));
+    }
+
+    /// @dev The tasks that a class with this word could serve, if it is open.
     function _servable(uint256 classWord) private pure returns (uint256) {
         if (classWord.get(CLASS_OPEN, 1) == 0) return 0;
-        return PoolFloor.tasks(classWord.get(0, 32), classWord.get(CLASS_ACTIVE, 32));
+        return PoolFloor.tasks(classWord.get(0, 32), classWord.get(CLASS_FLOOR, 6));
     }
 
     function _removeFromClass(Pool storage pool, NodeSlot slot) private {

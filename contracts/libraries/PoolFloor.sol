@@ -20,10 +20,8 @@ library PoolFloor {
         return floor < MOST ? floor : MOST;
     }
 
-    /// @return The tasks that `free` of `active` nodes can be drawn for: one at the floor, and one more for every three
-    /// above it.
-    function tasks(uint256 free, uint256 active) internal pure returns (uint256) {
-        uint256 floor = forActive(active);
+    /// @return The tasks that `free` nodes can be drawn for: one at the floor, and one more for every three above it.
+    function tasks(uint256 free, uint256 floor) internal pure returns (uint256) {
         return free < floor ? 0 : 1 + (free - floor) / 3;
     }
 }

@@ -72,17 +72,14 @@ library Servable {
         }
     }
 
-    /// @notice Leaves the nodes of a reserved class, `free` of `active` in `tier`, out of what any other task may have.
-    /// @param open Whether they count among what the open classes of the tier can serve.
-    function hold(Left memory left, ClassId class, uint256 tier, uint256 free, uint256 active, bool open)
-        internal
-        pure
-    {
+    /// @notice Leaves the free nodes of a reserved class out of what any other task may have.
+    function hold(Left memory left, ClassId class, INode.ClassState memory state) internal pure {
         left.held = class;
         INode.Capacity memory c = left.capacity;
-        c.free[tier] = uint32(FixedPointMathLib.zeroFloorSub(c.free[tier], free));
-        if (!open) return;
-        c.servable[tier] = uint32(FixedPointMathLib.zeroFloorSub(c.servable[tier], PoolFloor.tasks(free, active)));
+        c.free[state.tier] = uint32(FixedPointMathLib.zeroFloorSub(c.free[state.tier], state.free));
+        if (!state.open) return;
+        uint256 tasks = PoolFloor.tasks(state.free, state.floor);
+        c.servable[state.tier] = uint32(FixedPointMathLib.zeroFloorSub(c.servable[state.tier], tasks));
     }
 
     /// @return n Free nodes of the tiers from `tier` on.
