@@ -3,7 +3,8 @@ pragma solidity 0.8.37;
 
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
-import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
+import {ClassId, NodeId, TaskId} from "../../../contracts/types/Ids.sol";
+import {Deployment, Params} from "../../../script/Deployment.sol";
 import {Network} from "../Network.sol";
 
 /// @notice Dispatches and reverts unless it likes who was chosen.
@@ -81,6 +82,60 @@ contract ChoiceDefectsTest is Network {
             _meddle(uint256(keccak256(abi.encode(seed, i))), i, running);
         }
         assertEq(_seatedNodes(t), want);
+    }
+
+    /// @notice H4: a class's floor rises with its active nodes. Joining after the draw must not push a class that could
+    /// serve below its floor.
+    function test_H04_joiningAfterTheDrawMovesNothing() public {
+        for (uint256 i = 1; i <= 24; ++i) {
+            _join(i, i <= 18 ? CLASS : keccak256("another class"), 24);
+        }
+        for (uint256 i; i < 5; ++i) {
+            _createFor(ClassId.wrap(1), 2 * FEE);
+        }
+        assertEq(_dispatch(5), 5, "eighteen active, three free: exactly the floor");
+        TaskId t = _closeSets();
+        _assertMovesNothing(t, address(this), address(node), abi.encodeCall(node.join, (_key(30), CLASS, 24, "a GPU")));
+    }
+
+    /// @notice H4: a class that was open at the draw, or was not, is so at the seating, whoever has it reviewed.
+    function test_H04_reviewingAClassAfterTheDrawMovesNothing() public {
+        _joinMany(3);
+        for (uint256 i = 4; i <= 110; ++i) {
+            _join(i, keccak256("another class"), 24);
+        }
+        TaskId t = _closeSets();
+        _assertMovesNothing(t, address(this), address(node), abi.encodeCall(node.review, (ClassId.wrap(1))));
+    }
+
+    /// @notice H4: a class that is reserved after the draw is not kept from the tasks of that draw.
+    function test_H04_reservingAClassAfterTheDrawMovesNothing() public {
+        for (uint256 i = 1; i <= 12; ++i) {
+            _join(i, i <= 6 ? CLASS : keccak256("another class"), 24);
+        }
+        // It pays too little to be drawn before the other.
+        TaskId waiting = _createFor(ClassId.wrap(1), 1e14);
+        vm.warp(block.timestamp + 31 minutes);
+        TaskId t = _closeSets();
+        bytes memory input = abi.encodeCall(queue.reserve, (waiting, ClassId.wrap(1)));
+        _assertMovesNothing(t, address(this), address(queue), input);
+    }
+
+    /// @notice H4: nor does a class that was reserved at the draw come free for them.
+    function test_H04_givingUpAReservationAfterTheDrawMovesNothing() public {
+        for (uint256 i = 1; i <= 12; ++i) {
+            _join(i, i <= 7 ? CLASS : keccak256("another class"), 24);
+        }
+        _createFor(ClassId.wrap(2), 2 * FEE);
+        assertEq(_dispatch(1), 1, "two of the other class are left: below its floor");
+        TaskId waiting = _createFor(ClassId.wrap(2), FEE);
+        vm.warp(block.timestamp + 31 minutes);
+        queue.reserve(waiting, ClassId.wrap(2));
+        TaskId t = _create(SD, FEE, 1);
+        queue.dispatch(1);
+        assertEq(queue.roundTask(0), t);
+        _nextBlock();
+        _assertMovesNothing(t, creator, address(task), abi.encodeCall(task.cancel, (waiting)));
     }
 
     /// @notice H4: seating a round in one piece or in several, in one block or in many, gives the same nodes.
@@ -178,6 +233,32 @@ contract ChoiceDefectsTest is Network {
         return _seatedNodes(t);
     }
 
+    /// @dev Whatever the hash of the draw, the task gets the same nodes whether the call is made before its seating or
+    /// not. The call may be refused.
+    function _assertMovesNothing(TaskId t, address caller, address target, bytes memory input) private {
+        uint256 drawBlock = queue.round().drawBlock;
+        uint256 value = bytes4(input) == node.join.selector ? node.minStake() : 0;
+        vm.deal(caller, value);
+        uint256 start = vm.snapshotState();
+        for (uint256 i; i < 60; ++i) {
+            vm.setBlockhash(drawBlock, keccak256(abi.encode("moves", i)));
+            bytes memory want = _roundNodes(t);
+            vm.revertToState(start);
+            vm.setBlockhash(drawBlock, keccak256(abi.encode("moves", i)));
+            vm.prank(caller);
+            (bool ok,) = target.call{value: value}(input);
+            ok;
+            assertEq(_roundNodes(t), want);
+            vm.revertToState(start);
+        }
+    }
+
+    /// @dev Seats the whole round and returns the nodes of `t`, who may be none.
+    function _roundNodes(TaskId t) private returns (bytes memory) {
+        queue.dispatch(64);
+        return abi.encode(task.taskOf(t).nodes);
+    }
+
     function _seatedNodes(TaskId t) private returns (bytes memory) {
         queue.dispatch(1);
         NodeId[3] memory nodes = task.taskOf(t).nodes;
@@ -244,5 +325,42 @@ contract ChoiceDefectsTest is Network {
 
     function _isColluder(NodeId id) private pure returns (bool) {
         return NodeId.unwrap(id) > 9;
+    }
+}
+
+/// @notice The same where vacated seats are given to other nodes.
+contract RefillChoiceDefectsTest is Network {
+    function _params() internal pure override returns (Params memory) {
+        return Deployment.defaults();
+    }
+
+    /// @notice H4: tasks are seated one after the other, so each choice depends on those before it in the round. A task
+    /// that waits for other nodes and has been drawn cannot leave the round for those behind it to meet other nodes.
+    function test_H04_aDrawnVacancyCannotLeaveTheRound() public {
+        _joinMany(12);
+        TaskId vacant = _seated();
+        _commit(vacant, 0, ANSWER);
+        _commit(vacant, 1, ANSWER);
+        _pastDeadline(vacant);
+        task.advance(vacant);
+        TaskId t = _create(GPT, FEE, 100);
+        queue.dispatch(5);
+        uint256 drawBlock = block.number;
+        assertEq(queue.round().size, 2);
+        vm.roll(drawBlock + 100);
+        vm.warp(uint256(task.taskOf(vacant).deadline) + 1);
+        uint256 start = vm.snapshotState();
+        for (uint256 i; i < 20; ++i) {
+            vm.setBlockhash(drawBlock, keccak256(abi.encode("moves", i)));
+            queue.dispatch(5);
+            bytes memory want = abi.encode(task.taskOf(t).nodes);
+            vm.revertToState(start);
+            vm.setBlockhash(drawBlock, keccak256(abi.encode("moves", i)));
+            (bool ok,) = address(task).call(abi.encodeCall(task.advance, (vacant)));
+            ok;
+            queue.dispatch(5);
+            assertEq(abi.encode(task.taskOf(t).nodes), want);
+            vm.revertToState(start);
+        }
     }
 }
