@@ -249,8 +249,18 @@ contract Node is Stakes {
     }
 
     /// @inheritdoc INode
-    function capacity() external view returns (Capacity memory) {
-        return _pool.capacity();
+    function capacity() external view returns (Capacity memory all) {
+        uint256[16] memory words = _pool.tiers();
+        for (uint256 tier; tier < words.length; ++tier) {
+            all.free[tier] = uint32(words[tier]);
+            all.servable[tier] = uint32(words[tier] >> NodePool.TIER_SERVABLE);
+            all.active[tier] = uint32(words[tier] >> NodePool.TIER_ACTIVE);
+        }
+    }
+
+    /// @inheritdoc INode
+    function tierWords() external view returns (uint256[16] memory) {
+        return _pool.tiers();
     }
 
     /// @inheritdoc INode

@@ -41,6 +41,7 @@ contract Task is KindTable, Purse, EIP712 {
     /// The most a task may carry, as a part of the stake of each of its nodes: 1 / 4.
     uint256 public constant STAKE_PER_FEE = 4;
 
+    uint256 private constant NOBODY = 3;
     bytes32 private constant STORED = keccak256("Stored(uint256 task,bytes32 content)");
 
     INode private immutable NODE;
@@ -167,9 +168,8 @@ contract Task is KindTable, Purse, EIP712 {
 
         s = s.withReveal(index);
         emit Revealed(task, node, result);
-        _votes[node] = result;
-        if (s.reveals() == s.commits()) _settle(task, s);
-        else _tasks[task] = s;
+        if (s.reveals() == s.commits()) return _settle(task, s, index, result);
+        (_votes[node], _tasks[task]) = (result, s);
     }
 
     /// @inheritdoc ITask
@@ -196,7 +196,7 @@ contract Task is KindTable, Purse, EIP712 {
         if (block.timestamp <= s.deadline()) revert TooEarly(task, s.deadline());
         emit Advanced(task, msg.sender, _payShare(task, msg.sender, _terms.crankBps));
         if (state == State.Delivering) _passDelivery(task, s);
-        else if (state == State.Revealing) _settle(task, s);
+        else if (state == State.Revealing) _settle(task, s, NOBODY, 0);
         else if (state == State.Committing && s.commits() != 0 && s.refills() < _terms.refills) _vacate(task, s);
         else _goOn(task, s);
     }
@@ -412,7 +412,7 @@ contract Task is KindTable, Purse, EIP712 {
     /// @dev No more commitments will come: two are enough for the reveals, fewer end the task.
     function _goOn(TaskId task, TaskSlot s) private {
         if (s.commits() >= 2) _tasks[task] = _openReveals(task, s);
-        else _settle(task, s);
+        else _settle(task, s, NOBODY, 0);
     }
 
     /// @dev The deliverer's time is over: the next agreeing seat's turn, or the held share goes back to the creator.
@@ -431,8 +431,10 @@ contract Task is KindTable, Purse, EIP712 {
     }
 
     /// @dev Compares the votes, frees the nodes, credits everybody.
-    function _settle(TaskId task, TaskSlot s) private {
-        Settlement.Outcome memory o = _decide(s);
+    /// @param last The seat whose reveal settles the task, `NOBODY` when the time is over.
+    /// @param result What it revealed: it need not be stored.
+    function _settle(TaskId task, TaskSlot s, uint256 last, bytes32 result) private {
+        Settlement.Outcome memory o = _decide(s, last, result);
         (address creator, uint96 escrow) = _takeEscrow(task);
         o.divide(s, escrow, _terms.errorBps);
         bool agreed = o.ending == Ending.Agreed;
@@ -449,16 +451,16 @@ contract Task is KindTable, Purse, EIP712 {
         _credit(creator, o.refund);
         _release(task, s, o, nodes, o.grade(s));
         STATS.ended(s.kind(), o.ending);
-        bytes32 result = agreed ? o.results[o.deliverer] : bytes32(0);
+        result = agreed ? o.results[o.deliverer] : bytes32(0);
         emit TaskSettled(
             task, o.ending, result, _flags(o.agreeing), o.shares, o.refund, uint8(o.deliverer), uint40(deadline)
         );
     }
 
-    function _decide(TaskSlot s) private view returns (Settlement.Outcome memory o) {
+    function _decide(TaskSlot s, uint256 last, bytes32 result) private view returns (Settlement.Outcome memory o) {
         for (uint256 i; i < 3; ++i) {
             if (s.revealRank(i) == 0) continue;
-            o.results[i] = _votes[s.node(i)];
+            o.results[i] = i == last ? result : _votes[s.node(i)];
             o.votes[i] = Verdict.isError(o.results[i]) ? Vote.Error : Vote.Result;
         }
         Kind memory spec = _kinds[s.kind()];

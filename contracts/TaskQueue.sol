@@ -184,7 +184,7 @@ contract TaskQueue is QueueState {
         bool vacant = header.get(VACANT_FIRST, 32) != header.get(VACANT_NEXT, 32);
         if (header.get(QUEUED, 40) == 0 && !vacant) return 0;
         uint256 size = header.get(SIZE, 8);
-        Servable.Left memory left = Servable.from(NODE.capacity(), ROUND_LIMIT);
+        Servable.Left memory left = Servable.from(NODE.tierWords(), ROUND_LIMIT);
         for (uint256 i = header.get(SEATED, 8); i < size; ++i) {
             ITask.Order memory o = TASK.orderOf(_round.taskAt(i));
             left.take(o.tier, o.class, _needsOneClass(o.kind, o.class), o.seats);

@@ -393,6 +393,10 @@ interface INode {
     /// @return What can be drawn for now.
     function capacity() external view returns (Capacity memory);
 
+    /// @return The same, packed by tier: free in bits 0 to 31, servable in 32 to 63, active in 64 to 95. For TaskQueue:
+    /// sixteen words pass between contracts for a third of the gas.
+    function tierWords() external view returns (uint256[16] memory);
+
     /// @return The counters.
     function counts() external view returns (Counts memory);
 

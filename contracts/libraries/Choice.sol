@@ -7,6 +7,7 @@ import {NodeSlot} from "../types/NodeSlot.sol";
 import {NodePool} from "./NodePool.sol";
 import {NodeSet} from "./NodeSet.sol";
 import {VramTier} from "./VramTier.sol";
+import {EfficientHashLib} from "solady/utils/EfficientHashLib.sol";
 
 /// @notice The random choice of free nodes for the seats of a task, at a cost that does not depend on their number.
 /// @dev Rejection sampling: a position is drawn uniformly and its node accepted with probability weight / 256, so among
@@ -27,7 +28,7 @@ library Choice {
     /// Neighbours looked at by the fallback.
     uint256 internal constant PROBES = 32;
 
-    /// @dev A choice in progress. `class` 0 draws from the tiers from `minTier` on, whose free nodes `free` holds.
+    /// @dev A choice in progress. `class` 0 draws from the tiers from `minTier` on, whose words `tiers` holds.
     /// `operators` are the tags of those who may not be chosen (again).
     struct Draw {
         bytes32 entropy;
@@ -37,7 +38,7 @@ library Choice {
         ClassId class;
         ClassId avoid;
         uint256 size;
-        uint32[16] free;
+        uint256[16] tiers;
         uint256 found;
         NodeId[3] nodes;
         uint256 excluded;
@@ -161,9 +162,9 @@ library Choice {
 
     /// @dev Notes the free nodes of the tiers from `d.minTier` on and returns their sum.
     function _measureTiers(NodePool.Pool storage pool, Draw memory d) private view returns (uint256 size) {
-        d.free = pool.freeByTier();
+        d.tiers = pool.tiers();
         for (uint256 tier = d.minTier; tier < VramTier.TIERS; ++tier) {
-            size += d.free[tier];
+            size += uint32(d.tiers[tier]);
         }
     }
 
@@ -171,13 +172,14 @@ library Choice {
     function _at(NodePool.Pool storage pool, Draw memory d, uint256 position) private view returns (NodeId) {
         if (ClassId.unwrap(d.class) != 0) return pool.classSets[d.class].nodeAt(position);
         uint256 tier = d.minTier;
-        for (; position >= d.free[tier]; ++tier) {
-            position -= d.free[tier];
+        for (uint256 here = uint32(d.tiers[tier]); position >= here; here = uint32(d.tiers[tier])) {
+            position -= here;
+            ++tier;
         }
         return pool.tierSets[tier].nodeAt(position);
     }
 
-    function _random(Draw memory d) private pure returns (uint256 r) {
-        return uint256(keccak256(abi.encode(d.entropy, d.counter++)));
+    function _random(Draw memory d) private pure returns (uint256) {
+        return uint256(EfficientHashLib.hash(d.entropy, bytes32(d.counter++)));
     }
 }

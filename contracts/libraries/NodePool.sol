@@ -41,8 +41,8 @@ library NodePool {
     uint256 private constant CLASS_OPEN = 72;
     uint256 private constant CLASS_EXISTS = 73;
     uint256 private constant CLASS_FLOOR = 74;
-    uint256 private constant TIER_SERVABLE = 32;
-    uint256 private constant TIER_ACTIVE = 64;
+    uint256 internal constant TIER_SERVABLE = 32;
+    uint256 internal constant TIER_ACTIVE = 64;
     /// @dev A class is open to tasks that name none while it has at least this fraction of the active nodes.
     uint256 private constant OPEN_SHARE = 32;
 
@@ -192,25 +192,11 @@ library NodePool {
         return _servable(pool.classWords[class]) != 0;
     }
 
-    /// @return free Free nodes by tier; only the words of tiers with active nodes are read.
-    function freeByTier(Pool storage pool) internal view returns (uint32[16] memory free) {
+    /// @return words The words of the tiers with active nodes, 0 for the others.
+    function tiers(Pool storage pool) internal view returns (uint256[16] memory words) {
         uint256 used = pool.header.get(TIERS, 16);
-        for (uint256 tier; used != 0; ++tier) {
-            if (used & 1 != 0) free[tier] = uint32(pool.tierWords[tier]);
-            used >>= 1;
-        }
-    }
-
-    /// @return all Free and active nodes, and the tasks of one class that could be served, by tier.
-    function capacity(Pool storage pool) internal view returns (INode.Capacity memory all) {
-        uint256 used = pool.header.get(TIERS, 16);
-        for (uint256 tier; used != 0; ++tier) {
-            if (used & 1 != 0) {
-                uint256 word = pool.tierWords[tier];
-                (all.free[tier], all.active[tier]) = (uint32(word), uint32(word >> TIER_ACTIVE));
-                all.servable[tier] = uint32(word >> TIER_SERVABLE);
-            }
-            used >>= 1;
+        for (uint256 tier; used >> tier != 0; ++tier) {
+            if ((used >> tier) & 1 != 0) words[tier] = pool.tierWords[tier];
         }
     }
 

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {INode} from "../interfaces/INode.sol";
 import {ClassId} from "../types/Ids.sol";
+import {Bits} from "./Bits.sol";
 import {PoolFloor} from "./PoolFloor.sol";
 import {VramTier} from "./VramTier.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
@@ -11,10 +12,16 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 /// @dev An estimate in memory: the real choice follows in a later block and may fail, then the task goes back to the
 /// queue.
 library Servable {
-    /// @dev Capacity left, the required classes of the tasks taken so far, the books of required classes that this draw
+    using Bits for uint256;
+
+    uint256 private constant FREE = 0;
+    uint256 private constant SERVABLE = 32;
+    uint256 private constant ACTIVE = 64;
+
+    /// @dev Capacity left (words of tiers, as `INode.tierWords` gives them), the required classes of the tasks taken so far, the books of required classes that this draw
     /// has set aside, and the class that is reserved.
     struct Left {
-        INode.Capacity capacity;
+        uint256[16] tiers;
         ClassId[] taken;
         uint256 takenCount;
         uint256[] aside;
@@ -22,9 +29,10 @@ library Servable {
         ClassId held;
     }
 
+    /// @param tiers What `INode.tierWords` says.
     /// @param limit The most tasks one round can have.
-    function from(INode.Capacity memory capacity, uint256 limit) internal pure returns (Left memory left) {
-        left.capacity = capacity;
+    function from(uint256[16] memory tiers, uint256 limit) internal pure returns (Left memory left) {
+        left.tiers = tiers;
         left.taken = new ClassId[](limit);
         left.aside = new uint256[](limit);
     }
@@ -41,17 +49,22 @@ library Servable {
     function anyMask(Left memory left) internal pure returns (uint256 mask) {
         uint256 free;
         uint256 active;
+        uint256 enough;
         for (uint256 t = VramTier.TIERS; t != 0;) {
-            free += left.capacity.free[--t];
-            active += left.capacity.active[t];
-            if (free >= PoolFloor.LEAST && free >= PoolFloor.forActive(active)) mask |= 1 << t;
+            uint256 word = left.tiers[--t];
+            if (word != 0) {
+                free += word.get(FREE, 32);
+                active += word.get(ACTIVE, 32);
+                enough = free >= PoolFloor.forActive(active) ? 1 : 0;
+            }
+            mask |= enough << t;
         }
     }
 
     /// @return mask The tiers `t` such that some open class in the tiers from `t` on can serve a task.
     function oneClassMask(Left memory left) internal pure returns (uint256 mask) {
         for (uint256 t = VramTier.TIERS; t != 0;) {
-            if (left.capacity.servable[--t] != 0) return (2 << t) - 1;
+            if (left.tiers[--t].get(SERVABLE, 32) != 0) return (2 << t) - 1;
         }
     }
 
@@ -61,32 +74,37 @@ library Servable {
         if (ClassId.unwrap(required) != 0 && left.takenCount < left.taken.length) {
             left.taken[left.takenCount++] = required;
         }
-        INode.Capacity memory c = left.capacity;
         for (uint256 t = tier; t < VramTier.TIERS && seats != 0; ++t) {
-            if (oneClass && c.servable[t] == 0) continue;
-            uint256 here = c.free[t] < seats ? c.free[t] : seats;
-            c.free[t] -= uint32(here);
+            uint256 word = left.tiers[t];
+            uint256 servable = word.get(SERVABLE, 32);
+            if (word == 0 || (oneClass && servable == 0)) continue;
+            uint256 free = word.get(FREE, 32);
+            uint256 here = free < seats ? free : seats;
             seats -= here;
-            if (oneClass) --c.servable[t];
-            if (c.servable[t] * 3 > c.free[t]) c.servable[t] = c.free[t] / 3;
+            if (oneClass) --servable;
+            left.tiers[t] = _with(word, free - here, servable);
         }
     }
 
     /// @notice Leaves the free nodes of a reserved class out of what any other task may have.
     function hold(Left memory left, ClassId class, INode.ClassState memory state) internal pure {
         left.held = class;
-        INode.Capacity memory c = left.capacity;
-        c.free[state.tier] = uint32(FixedPointMathLib.zeroFloorSub(c.free[state.tier], state.free));
-        if (!state.open) return;
-        uint256 tasks = PoolFloor.tasks(state.free, state.floor);
-        c.servable[state.tier] = uint32(FixedPointMathLib.zeroFloorSub(c.servable[state.tier], tasks));
+        uint256 word = left.tiers[state.tier];
+        uint256 tasks = state.open ? PoolFloor.tasks(state.free, state.floor) : 0;
+        uint256 free = FixedPointMathLib.zeroFloorSub(word.get(FREE, 32), state.free);
+        left.tiers[state.tier] = _with(word, free, FixedPointMathLib.zeroFloorSub(word.get(SERVABLE, 32), tasks));
     }
 
     /// @return n Free nodes of the tiers from `tier` on.
     function freeFrom(Left memory left, uint256 tier) internal pure returns (uint256 n) {
         for (uint256 t = tier; t < VramTier.TIERS; ++t) {
-            n += left.capacity.free[t];
+            n += left.tiers[t].get(FREE, 32);
         }
+    }
+
+    /// @dev No more tasks of one class than a third of the free nodes.
+    function _with(uint256 word, uint256 free, uint256 servable) private pure returns (uint256) {
+        return word.set(FREE, 32, free).set(SERVABLE, 32, servable * 3 > free ? free / 3 : servable);
     }
 
     /// @return n How many tasks of this round require `class`.
