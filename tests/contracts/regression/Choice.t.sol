@@ -233,8 +233,8 @@ contract ChoiceDefectsTest is Network {
         return _seatedNodes(t);
     }
 
-    /// @dev Whatever the hash of the draw, the task gets the same nodes whether the call is made before its seating or
-    /// not. The call may be refused.
+    /// @dev Whatever the hash of the draw, the task gets the same nodes whether `input` is sent before its seating
+    /// or not; it may be refused.
     function _assertMovesNothing(TaskId t, address caller, address target, bytes memory input) private {
         uint256 drawBlock = queue.round().drawBlock;
         uint256 value = bytes4(input) == node.join.selector ? node.minStake() : 0;
@@ -343,12 +343,13 @@ contract RefillChoiceDefectsTest is Network {
         _commit(vacant, 1, ANSWER);
         _pastDeadline(vacant);
         task.advance(vacant);
+        uint256 refillBy = task.taskOf(vacant).deadline;
         TaskId t = _create(GPT, FEE, 100);
         queue.dispatch(5);
         uint256 drawBlock = block.number;
         assertEq(queue.round().size, 2);
         vm.roll(drawBlock + 100);
-        vm.warp(uint256(task.taskOf(vacant).deadline) + 1);
+        vm.warp(refillBy + 1);
         uint256 start = vm.snapshotState();
         for (uint256 i; i < 20; ++i) {
             vm.setBlockhash(drawBlock, keccak256(abi.encode("moves", i)));
