@@ -17,11 +17,17 @@ use serde_json::{Value, json};
 mod pinned;
 
 /// The contracts that get bindings.
-const CONTRACTS: [&str; 6] = ["Node", "Task", "TaskQueue", "QoS", "NetworkStats", "Create3Factory"];
+const CONTRACTS: [&str; 7] = ["Node", "Task", "TaskQueue", "QoS", "NetworkStats", "Create3Factory", "Timelock"];
 
 /// The enums that get bindings, each with the interface that defines it: the compiler's ABI knows them as numbers only.
-const ENUMS: [(&str, &str); 4] =
-    [("Ending", "INetworkStats"), ("Intent", "INode"), ("State", "ITask"), ("Status", "INode")];
+const ENUMS: [(&str, &str); 6] = [
+    ("Ending", "INetworkStats"),
+    ("Intent", "INode"),
+    ("Lapse", "INode"),
+    ("Ruling", "INode"),
+    ("State", "ITask"),
+    ("Status", "INode"),
+];
 
 /// What decides the bytecode, relative to the workspace.
 const INPUTS: [&str; 4] = ["contracts", "foundry.toml", "script/solc.cjs", "package-lock.json"];

@@ -24,6 +24,7 @@ static ERRORS: LazyLock<BTreeMap<Selector, json_abi::Error>> = LazyLock::new(|| 
         TaskQueue::abi::errors(),
         QoS::abi::errors(),
         NetworkStats::abi::errors(),
+        Timelock::abi::errors(),
     ];
     let errors = sets.into_iter().flat_map(BTreeMap::into_values).flatten();
     errors.map(|error| (error.selector(), error)).collect()

@@ -38,7 +38,7 @@ pub enum ChainError {
         chain_id: u64,
     },
     /// The contract refuses the call. Nothing was sent.
-    #[error("XP-305: {to} refuses the call with {revert}; nothing was sent")]
+    #[error("XP-305: {to} refuses the call with {revert}; nothing was sent{}", revert.advice_clause())]
     Reverted {
         /// The contract called.
         to: Address,

@@ -3,6 +3,7 @@
 //! [`Chain`] reads, [`Account`] signs. Two implementations exist: [`RpcChain`] with [`RpcAccount`] over JSON-RPC, and
 //! the in-memory world of the simulator, which runs the same bytecode. Code written against the traits runs on both.
 
+mod advice;
 mod call;
 mod endpoint;
 mod error;

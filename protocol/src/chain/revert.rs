@@ -7,6 +7,7 @@ use alloy::{
     sol_types::{Panic, Revert as Message, SolError, SolInterface},
 };
 
+use super::advice::advice;
 use crate::contracts;
 
 /// What a contract gave as its reason for refusing: the encoded custom error, a message, a panic, or nothing.
@@ -39,6 +40,16 @@ impl Revert {
     /// Whether the reason is the custom error `E`, whatever its arguments.
     pub fn is<E: SolError>(&self) -> bool {
         self.selector() == Some(Selector::from(E::SELECTOR))
+    }
+
+    /// What helps, if the reason is a custom error of the network's contracts.
+    pub fn advice(&self) -> Option<&'static str> {
+        advice(&contracts::error(self.selector()?)?.name)
+    }
+
+    /// The advice as the end of a sentence; nothing if there is none.
+    pub(super) fn advice_clause(&self) -> String {
+        self.advice().map(|advice| format!(": {advice}")).unwrap_or_default()
     }
 
     fn selector(&self) -> Option<Selector> {
@@ -125,6 +136,13 @@ mod tests {
         assert!(revert.is::<Task::WrongReveal>() && !revert.is::<Task::NotSeated>());
         assert!(matches!(revert.decode_any(), Some(Task::TaskErrors::WrongReveal(_))));
         assert!(revert.decode_any::<Node::NodeErrors>().is_none());
+    }
+
+    #[test]
+    fn advice_is_given_for_errors_of_the_network_only() {
+        assert!(wrong_reveal().advice().is_some_and(|advice| advice.contains("journal")));
+        assert_eq!(Revert::new(Message::from("too bad").abi_encode()).advice(), None);
+        assert_eq!(Revert::new(Bytes::new()).advice(), None);
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub(super) static TASK: Code = code!(Task);
 pub(super) static QUEUE: Code = code!(TaskQueue);
 pub(super) static QOS: Code = code!(QoS);
 pub(super) static STATS: Code = code!(NetworkStats);
+pub(super) static TIMELOCK: Code = code!(Timelock);
 
 #[cfg(test)]
 mod tests {

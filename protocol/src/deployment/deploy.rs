@@ -1,20 +1,23 @@
 use std::fmt::Display;
 
 use alloy::{
-    primitives::{Address, B256, Bytes},
+    primitives::{Address, B256, Bytes, U256},
     sol_types::{SolConstructor, SolValue},
 };
 
 use super::{
-    DEPLOYMENT_PROXY, DeployParams, Deployment, DeploymentError,
+    DEPLOYMENT_PROXY, DeployParams, Deployment, DeploymentError, TIMELOCK,
     code::{self, Code},
     create3::factory_creation,
     factory_address, is_deployed, salt,
 };
 use crate::{
     chain::{Account, Call, Chain, TypedChain},
-    contracts::{Create3Factory, Node, Task},
+    contracts::{Create3Factory, Node, Task, Timelock},
 };
+
+/// Seconds between a proposal of the timelock's and its execution: well inside the time to decide an appeal.
+const GOVERNANCE_DELAY: u64 = 2 * 24 * 3600;
 
 /// Deploys the network of an account. What is there already is left alone, so that a deployment that was cut off is
 /// continued by the next; a finished one with other unchangeable parameters is an error.
@@ -68,19 +71,22 @@ struct Arguments<'a> {
 
 impl Arguments<'_> {
     /// The contracts in an order in which each finds what its constructor needs.
-    fn steps(&self) -> [Step; 5] {
+    fn steps(&self) -> Vec<Step> {
         let at = &self.deployment;
         let step = |code, address, part, arguments| Step { code, address, salt: salt(part), arguments };
-        [
+        let timelock = Deployment::timelock_of(self.deployer);
+        let owner = self.params.owner.is_none().then(|| step(&code::TIMELOCK, timelock, TIMELOCK, self.timelock()));
+        let network = [
             step(&code::QOS, at.qos, "qos", self.wiring().abi_encode()),
             step(&code::STATS, at.stats, "stats", self.wiring().abi_encode()),
-            step(&code::QUEUE, at.queue, "queue", self.wiring().abi_encode()),
+            step(&code::QUEUE, at.queue, "queue", self.queue()),
             step(&code::NODE, at.node, "node", self.node()),
             step(&code::TASK, at.task, "task", self.task()),
-        ]
+        ];
+        owner.into_iter().chain(network).collect()
     }
 
-    /// The five constructors take the same wiring first; three of them take nothing else.
+    /// The five constructors take the same wiring first; two of them take nothing else.
     fn wiring(&self) -> Task::Wiring {
         Task::Wiring {
             node: self.deployment.node,
@@ -88,13 +94,28 @@ impl Arguments<'_> {
             queue: self.deployment.queue,
             qos: self.deployment.qos,
             stats: self.deployment.stats,
-            owner: self.params.owner.unwrap_or(self.deployer),
+            owner: self.params.owner.unwrap_or_else(|| Deployment::timelock_of(self.deployer)),
             treasury: self.params.treasury.unwrap_or(self.deployer),
         }
     }
 
+    /// The governor proposes, anybody executes, nobody but the timelock itself administers it.
+    fn timelock(&self) -> Vec<u8> {
+        let call = Timelock::constructorCall {
+            minDelay: U256::from(GOVERNANCE_DELAY),
+            proposers: vec![self.params.governor.unwrap_or(self.deployer)],
+            executors: vec![Address::ZERO],
+        };
+        call.abi_encode()
+    }
+
+    fn queue(&self) -> Vec<u8> {
+        (self.wiring(), self.params.limits.clone()).abi_encode_params()
+    }
+
     fn node(&self) -> Vec<u8> {
-        (self.wiring(), self.params.min_stake, self.params.unbonding_seconds).abi_encode_params()
+        let params = self.params;
+        (self.wiring(), params.min_stake, params.unbonding_seconds, params.rules.clone()).abi_encode_params()
     }
 
     fn task(&self) -> Vec<u8> {

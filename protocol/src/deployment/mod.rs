@@ -96,6 +96,11 @@ impl Deployment {
         Self { chain_id, node: at("node"), task: at("task"), queue: at("queue"), qos: at("qos"), stats: at("stats") }
     }
 
+    /// Where `deployer` deploys the timelock that owns its network unless another owner was named.
+    pub fn timelock_of(deployer: Address) -> Address {
+        create3_address(deployer, salt(TIMELOCK))
+    }
+
     /// Finds a network by its Task contract and checks that all five contracts are there and are the right ones.
     pub async fn load<C: Chain>(chain: &C, task: Address) -> Result<Self, DeploymentError> {
         require(chain, &code::TASK, task).await?;
@@ -123,6 +128,9 @@ impl Deployment {
         ]
     }
 }
+
+/// The name of the timelock among the parts of a deployment.
+const TIMELOCK: &str = "timelock";
 
 /// The salt of a contract of the network.
 fn salt(part: &str) -> B256 {

@@ -4,14 +4,22 @@ use alloy::primitives::{
     utils::Unit,
 };
 
-use crate::{contracts::Task, value::ValueRate};
+use crate::{
+    contracts::{Node, Task, TaskQueue},
+    value::ValueRate,
+};
+
+/// Seconds in a day.
+const DAY: u32 = 24 * 3600;
 
 /// What whoever deploys a network can choose. The default is the published design: a stake of 400, fees up to a quarter
-/// of it, and the two kinds of tasks.
+/// of it, and the two kinds of tasks. `script/Deployment.sol` has the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeployParams {
-    /// Who may set parameters inside the hard-coded bounds; the deployer if none.
+    /// Who may set parameters inside the hard-coded bounds; if none, a timelock that is deployed with the network.
     pub owner: Option<Address>,
+    /// Who proposes in that timelock; the deployer if none.
+    pub governor: Option<Address>,
     /// Who receives slashed stake; the deployer if none.
     pub treasury: Option<Address>,
     /// Stake of a node, in wei.
@@ -24,6 +32,10 @@ pub struct DeployParams {
     pub min_value: ValueRate,
     /// Times and shares.
     pub terms: Task::Terms,
+    /// Penalties and the times of cases.
+    pub rules: Node::Rules,
+    /// The length of the queue and the times of reservations.
+    pub limits: TaskQueue::Limits,
     /// The first kinds of tasks, numbered from 0.
     pub kinds: Vec<Task::Kind>,
 }
@@ -32,12 +44,15 @@ impl Default for DeployParams {
     fn default() -> Self {
         Self {
             owner: None,
+            governor: None,
             treasury: None,
             min_stake: coins(400),
-            unbonding_seconds: U40::from(7 * 24 * 3600),
+            unbonding_seconds: U40::from(7 * DAY),
             max_fee: coins(100),
             min_value: ValueRate::from_raw(Unit::GWEI.wei() << 64),
             terms: terms(),
+            rules: rules(),
+            limits: limits(),
             kinds: vec![gpt(), stable_diffusion()],
         }
     }
@@ -55,7 +70,22 @@ fn terms() -> Task::Terms {
         deliverWindow: U24::from(300),
         crankBps: 100,
         errorBps: 300,
+        vacancyWindow: U24::from(120),
+        refills: 1,
     }
+}
+
+fn rules() -> Node::Rules {
+    Node::Rules {
+        missPenalty: U96::from(Unit::ETHER.wei() * U256::from(4) / U256::from(10)),
+        concealPenalty: coins(4),
+        appealSeconds: 2 * DAY,
+        arbitrationSeconds: 5 * DAY,
+    }
+}
+
+fn limits() -> TaskQueue::Limits {
+    TaskQueue::Limits { tasksPerNode: 8, reserveAfter: 30 * 60, reserveHold: 2 * 3600 }
 }
 
 /// Text: three nodes of one class must give the same bytes.
