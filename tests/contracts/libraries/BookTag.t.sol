@@ -6,12 +6,16 @@ import {ClassId} from "../../../contracts/types/Ids.sol";
 import {TypedAssertions} from "../TypedAssertions.sol";
 
 contract BookTagTest is TypedAssertions {
-    function testFuzz_givesBackWhatWasPacked(uint8 kind, uint8 tier, uint32 class, uint40 expiresAt) public pure {
-        uint256 tag = BookTag.pack(kind, tier, ClassId.wrap(class), expiresAt);
+    function testFuzz_givesBackWhatWasPacked(uint8 kind, uint8 tier, uint32 class, uint40 expiresAt, uint40 queuedAt)
+        public
+        pure
+    {
+        uint256 tag = BookTag.pack(kind, tier, ClassId.wrap(class), expiresAt, queuedAt);
         assertEq(BookTag.kind(tag), kind);
         assertEq(BookTag.tier(tag), tier);
         assertEq(BookTag.class(tag), ClassId.wrap(class));
         assertEq(BookTag.expiresAt(tag), expiresAt);
+        assertEq(BookTag.queuedAt(tag), queuedAt);
         assertLt(tag, 1 << 160, "fits an entry");
         assertEq(BookTag.bookKeyOf(tag), BookTag.bookKey(kind, tier, ClassId.wrap(class)));
     }

@@ -13,6 +13,7 @@ contract ChoiceTest is TypedAssertions {
     using NodePool for NodePool.Pool;
 
     uint256 private constant DRAWS = 500;
+    ClassId private constant NONE = ClassId.wrap(0);
 
     NodePool.Pool private pool;
     uint32 private lastNode;
@@ -26,8 +27,8 @@ contract ChoiceTest is TypedAssertions {
     function testFuzz_noChoiceWithFewerThanThree(uint8 number, bytes32 entropy, bool sameClass) public {
         _insertMany(number % 3, 1, 200);
         pool.openRound();
-        _assertNone(entropy, INode.Need(0, sameClass, ClassId.wrap(0)));
-        _assertNone(entropy, INode.Need(0, sameClass, ClassId.wrap(1)));
+        _assertNone(entropy, INode.Need(0, sameClass, NONE, NONE));
+        _assertNone(entropy, INode.Need(0, sameClass, ClassId.wrap(1), NONE));
     }
 
     function testFuzz_noChoiceWithTwoOperators(bytes32 entropy, bool sameClass) public {
@@ -35,13 +36,13 @@ contract ChoiceTest is TypedAssertions {
             _insert(1, 200, address(uint160(1 + i % 2)));
         }
         pool.openRound();
-        _assertNone(entropy, INode.Need(0, sameClass, ClassId.wrap(0)));
+        _assertNone(entropy, INode.Need(0, sameClass, NONE, NONE));
     }
 
     function testFuzz_noChoiceAboveTheHighestTier(bytes32 entropy, bool sameClass) public {
         _insertMany(20, 1, 200);
         pool.openRound();
-        _assertNone(entropy, INode.Need(4, sameClass, ClassId.wrap(0)));
+        _assertNone(entropy, INode.Need(4, sameClass, NONE, NONE));
     }
 
     function testFuzz_noOneClassOutOfThreeClassesOfTwo(bytes32 entropy) public {
@@ -49,8 +50,8 @@ contract ChoiceTest is TypedAssertions {
             _insertMany(2, class, 200);
         }
         pool.openRound();
-        _assertNone(entropy, INode.Need(0, true, ClassId.wrap(0)));
-        (bool ok,,) = Choice.three(pool, entropy, INode.Need(0, false, ClassId.wrap(0)));
+        _assertNone(entropy, INode.Need(0, true, NONE, NONE));
+        (bool ok,,) = Choice.three(pool, entropy, INode.Need(0, false, NONE, NONE));
         assertTrue(ok, "though any three can be had");
     }
 
@@ -59,7 +60,7 @@ contract ChoiceTest is TypedAssertions {
         _insertMany(2, 1, 255);
         pool.openRound();
         _insertMany(20, 1, 255);
-        _assertNone(entropy, INode.Need(0, false, ClassId.wrap(0)));
+        _assertNone(entropy, INode.Need(0, false, NONE, NONE));
     }
 
     /// @dev Six nodes of the draw among ninety-four latecomers: whoever is found is one of the six.
@@ -72,7 +73,7 @@ contract ChoiceTest is TypedAssertions {
         }
         uint256 found;
         for (uint256 i; i < DRAWS; ++i) {
-            (bool ok, NodeId[3] memory nodes,) = _choose(i, INode.Need(0, false, ClassId.wrap(0)));
+            (bool ok, NodeId[3] memory nodes,) = _choose(i, INode.Need(0, false, NONE, NONE));
             if (!ok) continue;
             ++found;
             for (uint256 j; j < 3; ++j) {
@@ -88,7 +89,7 @@ contract ChoiceTest is TypedAssertions {
         _insertMany(30, 1, 255);
         uint256 found;
         for (uint256 i; i < DRAWS; ++i) {
-            (bool ok, NodeId[3] memory nodes,) = _choose(i, INode.Need(0, false, ClassId.wrap(0)));
+            (bool ok, NodeId[3] memory nodes,) = _choose(i, INode.Need(0, false, NONE, NONE));
             if (!ok) continue;
             ++found;
             for (uint256 j; j < 3; ++j) {
@@ -102,9 +103,9 @@ contract ChoiceTest is TypedAssertions {
     function testFuzz_latecomersServeTheNextRound(bytes32 entropy) public {
         pool.openRound();
         _insertMany(3, 1, 200);
-        _assertNone(entropy, INode.Need(0, false, ClassId.wrap(0)));
+        _assertNone(entropy, INode.Need(0, false, NONE, NONE));
         pool.openRound();
-        (bool ok,,) = Choice.three(pool, entropy, INode.Need(0, false, ClassId.wrap(0)));
+        (bool ok,,) = Choice.three(pool, entropy, INode.Need(0, false, NONE, NONE));
         assertTrue(ok);
     }
 
@@ -115,7 +116,7 @@ contract ChoiceTest is TypedAssertions {
         }
         pool.openRound();
         for (uint256 i; i < 20; ++i) {
-            (bool ok, NodeId[3] memory nodes,) = _choose(i ^ seed, INode.Need(0, i % 2 == 0, ClassId.wrap(0)));
+            (bool ok, NodeId[3] memory nodes,) = _choose(i ^ seed, INode.Need(0, i % 2 == 0, NONE, NONE));
             if (!ok) continue;
             for (uint256 j; j < 3; ++j) {
                 NodeSlot a = pool.slots[nodes[j]];
@@ -131,7 +132,7 @@ contract ChoiceTest is TypedAssertions {
         pool.openRound();
         uint256[13] memory chosen;
         for (uint256 i; i < DRAWS; ++i) {
-            (bool ok, NodeId[3] memory nodes,) = _choose(i, INode.Need(0, false, ClassId.wrap(0)));
+            (bool ok, NodeId[3] memory nodes,) = _choose(i, INode.Need(0, false, NONE, NONE));
             assertTrue(ok);
             for (uint256 j; j < 3; ++j) {
                 ++chosen[NodeId.unwrap(nodes[j])];
@@ -150,7 +151,7 @@ contract ChoiceTest is TypedAssertions {
         pool.openRound();
         uint256 found;
         for (uint256 i; i < DRAWS; ++i) {
-            (bool ok,,) = _choose(i, INode.Need(0, false, ClassId.wrap(0)));
+            (bool ok,,) = _choose(i, INode.Need(0, false, NONE, NONE));
             if (ok) ++found;
         }
         assertGt(found, 0);
@@ -161,7 +162,7 @@ contract ChoiceTest is TypedAssertions {
         _insertMany(20, 1, 200);
         _insertMany(4, 3, 200);
         pool.openRound();
-        (bool ok, NodeId[3] memory nodes,) = Choice.three(pool, entropy, INode.Need(4, sameClass, ClassId.wrap(0)));
+        (bool ok, NodeId[3] memory nodes,) = Choice.three(pool, entropy, INode.Need(4, sameClass, NONE, NONE));
         assertTrue(ok);
         for (uint256 i; i < 3; ++i) {
             assertGt(NodeId.unwrap(nodes[i]), 20);
@@ -173,8 +174,7 @@ contract ChoiceTest is TypedAssertions {
             _insert(uint32(1 + i % 3), 200, address(uint160(1 + i)));
         }
         pool.openRound();
-        (bool ok, NodeId[3] memory nodes, ClassId class) =
-            Choice.three(pool, entropy, INode.Need(0, true, ClassId.wrap(0)));
+        (bool ok, NodeId[3] memory nodes, ClassId class) = Choice.three(pool, entropy, INode.Need(0, true, NONE, NONE));
         assertTrue(ok);
         for (uint256 i; i < 3; ++i) {
             assertEq(pool.slots[nodes[i]].class(), class);
@@ -190,7 +190,7 @@ contract ChoiceTest is TypedAssertions {
         pool.openRound();
         uint256 found;
         for (uint256 i; i < DRAWS; ++i) {
-            (bool ok,, ClassId class) = _choose(i, INode.Need(0, true, ClassId.wrap(0)));
+            (bool ok,, ClassId class) = _choose(i, INode.Need(0, true, NONE, NONE));
             if (!ok) continue;
             ++found;
             assertEq(class, ClassId.wrap(2));
@@ -206,7 +206,7 @@ contract ChoiceTest is TypedAssertions {
         }
         pool.openRound();
         ClassId want = ClassId.wrap(1 + required % 3);
-        (bool ok, NodeId[3] memory nodes, ClassId class) = Choice.three(pool, entropy, INode.Need(0, false, want));
+        (bool ok, NodeId[3] memory nodes, ClassId class) = Choice.three(pool, entropy, INode.Need(0, false, want, NONE));
         assertTrue(ok);
         assertEq(class, want);
         for (uint256 i; i < 3; ++i) {
@@ -214,11 +214,54 @@ contract ChoiceTest is TypedAssertions {
         }
     }
 
+    /// @dev A class that is reserved for another task gets nobody's task but that of who requires it.
+    function testFuzz_aClassToAvoidIsLeftOut(bytes32 entropy, bool sameClass) public {
+        for (uint256 i; i < 30; ++i) {
+            _insert(uint32(1 + i % 2), 200, address(uint160(1 + i)));
+        }
+        pool.openRound();
+        ClassId kept = ClassId.wrap(1);
+        (bool ok, NodeId[3] memory nodes,) = Choice.three(pool, entropy, INode.Need(0, sameClass, NONE, kept));
+        assertTrue(ok);
+        for (uint256 i; i < 3; ++i) {
+            assertEq(pool.slots[nodes[i]].class(), ClassId.wrap(2));
+        }
+        (ok,,) = Choice.three(pool, entropy, INode.Need(0, sameClass, kept, kept));
+        assertTrue(ok, "drawn for that class before it was reserved");
+    }
+
+    /// @dev Three nodes among 97 are too few for a class to be given tasks that name none; who names it gets it.
+    function testFuzz_aRareClassServesOnlyWhoNamesIt(bytes32 entropy) public {
+        _insertMany(3, 1, 255);
+        _insertMany(94, 2, 20);
+        pool.review(ClassId.wrap(1));
+        pool.openRound();
+        (bool ok,, ClassId class) = Choice.three(pool, entropy, INode.Need(0, true, NONE, NONE));
+        assertTrue(ok);
+        assertEq(class, ClassId.wrap(2));
+        (ok,, class) = Choice.three(pool, entropy, INode.Need(0, true, ClassId.wrap(1), NONE));
+        assertTrue(ok);
+        assertEq(class, ClassId.wrap(1));
+    }
+
+    /// @dev A class below its floor is passed over: nineteen active nodes ask for four free ones.
+    function testFuzz_aClassBelowItsFloorIsPassedOver(bytes32 entropy) public {
+        _insertMany(3, 1, 255);
+        for (uint256 i; i < 16; ++i) {
+            pool.activate(ClassId.wrap(1));
+        }
+        _insertMany(3, 2, 20);
+        pool.openRound();
+        (bool ok,, ClassId class) = Choice.three(pool, entropy, INode.Need(0, true, NONE, NONE));
+        assertTrue(ok);
+        assertEq(class, ClassId.wrap(2));
+    }
+
     /// @dev The choice is a function of the entropy and the sets, and of nothing else.
     function testFuzz_equalEntropyEqualChoice(bytes32 entropy, uint40 later) public {
         _insertMany(50, 1, 130);
         pool.openRound();
-        INode.Need memory need = INode.Need(0, true, ClassId.wrap(0));
+        INode.Need memory need = INode.Need(0, true, NONE, NONE);
         (, NodeId[3] memory first,) = Choice.three(pool, entropy, need);
         vm.warp(block.timestamp + later);
         vm.roll(block.number + later);
@@ -235,7 +278,9 @@ contract ChoiceTest is TypedAssertions {
 
     function _insert(uint32 class, uint8 weight, address operator) private {
         NodeId id = NodeId.wrap(++lastNode);
-        NodeSlot slot = NodeSlots.fresh(ClassId.wrap(class), pool.tierOf(ClassId.wrap(class)), weight, operator);
+        uint8 tier = pool.classState(ClassId.wrap(class)).tier;
+        NodeSlot slot = NodeSlots.fresh(ClassId.wrap(class), tier, weight, operator);
+        pool.activate(ClassId.wrap(class));
         pool.slots[id] = pool.insert(id, slot);
     }
 

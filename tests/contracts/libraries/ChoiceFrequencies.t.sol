@@ -108,7 +108,8 @@ contract ChoiceFrequenciesTest is TypedAssertions {
         uint256[] memory seen = new uint256[](4);
         uint256[] memory expected = new uint256[](4);
         for (uint256 i; i < DRAWS; ++i) {
-            (bool ok,, ClassId class) = Choice.three(pool, _entropy(i), INode.Need(0, true, ClassId.wrap(0)));
+            (bool ok,, ClassId class) =
+                Choice.three(pool, _entropy(i), INode.Need(0, true, ClassId.wrap(0), ClassId.wrap(0)));
             assertTrue(ok);
             ++seen[ClassId.unwrap(class) - 1];
         }
@@ -167,6 +168,7 @@ contract ChoiceFrequenciesTest is TypedAssertions {
 
     function _insert(uint32 id, uint32 class, uint8 weight) private {
         NodeSlot slot = NodeSlots.fresh(ClassId.wrap(class), 0, weight, address(uint160(id)));
+        pool.activate(ClassId.wrap(class));
         pool.slots[NodeId.wrap(id)] = pool.insert(NodeId.wrap(id), slot);
     }
 
@@ -185,6 +187,6 @@ contract ChoiceFrequenciesTest is TypedAssertions {
             pool.tierSets[0].words[word] = ids;
         }
         pool.tierWords[0] = n;
-        pool.header = (n << 32) | (1 << 96);
+        pool.header = n | (n << 32) | (1 << 96);
     }
 }

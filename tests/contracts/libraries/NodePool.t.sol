@@ -21,22 +21,89 @@ contract NodePoolTest is TypedAssertions {
     mapping(uint256 class => uint256[]) private classes;
     mapping(uint256 tier => uint256[]) private tiers;
     uint256[] private members;
+    uint256[] private away;
     uint256 private lastId;
+    /// What a class's word says beside its free nodes, as it was last assessed.
+    mapping(uint256 class => uint256) private active;
+    mapping(uint256 class => uint256) private floors;
+    mapping(uint256 class => bool) private opens;
+    uint256 private allActive;
 
     function setUp() public {
         for (uint32 class = 1; class <= CLASSES; ++class) {
             pool.openClass(ClassId.wrap(class), _tier(class));
+            floors[class] = 3;
         }
     }
 
+    function test_aClassThatNobodyJoinedDoesNotExist() public view {
+        INode.ClassState memory none;
+        assertEq(abi.encode(pool.classState(ClassId.wrap(uint32(CLASSES) + 1))), abi.encode(none));
+        assertTrue(pool.classState(ClassId.wrap(1)).exists);
+    }
+
+    /// @dev Nodes join, are seated, come back, leave; the sets close and open; anybody has classes reviewed.
     function testFuzz_agreesWithArrays(uint256 seed) public {
         for (uint256 i; i < 30; ++i) {
-            uint256 random = uint256(keccak256(abi.encode(seed, i)));
-            if (random % 5 < 3 || members.length == 0) _insert(1 + (random >> 8) % CLASSES);
-            else _remove((random >> 64) % members.length);
+            _move(uint256(keccak256(abi.encode(seed, i))));
             _assertCounters();
         }
         _assertMembers();
+    }
+
+    /// @dev The same in a network of up to 120 nodes that are seated elsewhere, most of them of one class: floors above
+    /// three, and classes too rare to be open.
+    function testFuzz_agreesWithArraysAmongMany(uint256 seed, uint8 many, uint8 others) public {
+        for (uint256 i; i < many % 100; ++i) {
+            _activate(1 + seed % CLASSES);
+        }
+        for (uint256 i; i < others % 20; ++i) {
+            _activate(1 + (seed >> 8) % CLASSES);
+        }
+        for (uint256 i; i < 30; ++i) {
+            _move(uint256(keccak256(abi.encode(seed, i))));
+            _assertCounters();
+        }
+        _assertMembers();
+    }
+
+    /// @dev Openness and floor decide which class a task gets: from the block after a draw to its seating they stay.
+    function testFuzz_nothingThatDecidesChangesWhileTheSetsAreClosed(uint8 joins, uint8 leaves) public {
+        for (uint256 i; i < 18; ++i) {
+            _join(1);
+        }
+        pool.openRound();
+        vm.roll(block.number + 1);
+        bytes memory before = _deciding();
+        for (uint256 i; i < joins; ++i) {
+            _activate(1 + i % 2);
+        }
+        for (uint256 i; i < leaves && i < joins; ++i) {
+            _deactivate(1 + i % 2);
+        }
+        assertEq(_deciding(), before);
+        pool.closeRound();
+        _review(1);
+        _review(2);
+        _assertCounters();
+    }
+
+    /// @dev The one-thirty-second: a class of three is open among 96 active nodes and not among 97.
+    function test_aClassIsOpenWithOneThirtySecondOfTheActiveNodes() public {
+        for (uint256 i; i < 3; ++i) {
+            _join(1);
+        }
+        for (uint256 i; i < 93; ++i) {
+            _activate(2);
+        }
+        assertTrue(pool.review(ClassId.wrap(1)));
+        assertTrue(pool.canServe(ClassId.wrap(1)));
+        _activate(2);
+        assertTrue(pool.classState(ClassId.wrap(1)).open, "seen when its own number changes, or at a review");
+        assertFalse(pool.review(ClassId.wrap(1)));
+        assertFalse(pool.classState(ClassId.wrap(1)).open);
+        assertFalse(pool.canServe(ClassId.wrap(1)));
+        assertEq(uint32(pool.tiers()[0] >> NodePool.TIER_SERVABLE), 0);
     }
 
     /// @dev Filled, emptied and filled again: stale words behind the length are not believed.
@@ -44,13 +111,14 @@ contract NodePoolTest is TypedAssertions {
         uint256 n = bound(number, 1, 12);
         for (uint256 round; round < 2; ++round) {
             for (uint256 i; i < n; ++i) {
-                _insert(1 + i % CLASSES);
+                _join(1 + i % CLASSES);
             }
             _assertMembers();
-            while (members.length != 0) _remove(members.length / 2);
+            while (members.length != 0) _deactivate(_seat(members.length / 2));
+            delete away;
             _assertCounters();
-            INode.Capacity memory none;
-            assertEq(abi.encode(pool.capacity()), abi.encode(none));
+            uint256[16] memory none;
+            assertEq(abi.encode(pool.tiers()), abi.encode(none));
         }
     }
 
@@ -59,7 +127,7 @@ contract NodePoolTest is TypedAssertions {
         for (uint256 i; i < rounds; ++i) {
             pool.openRound();
         }
-        _insert(1);
+        _join(1);
         assertEq(pool.slots[NodeId.wrap(1)].since(), rounds);
         assertEq(pool.rounds(), rounds);
     }
@@ -93,17 +161,17 @@ contract NodePoolTest is TypedAssertions {
         }
     }
 
-    function testFuzz_countersAreIndependent(uint8 active, uint8 busy) public {
-        for (uint256 i; i < active; ++i) {
+    function testFuzz_countersAreIndependent(uint8 more, uint8 busy) public {
+        for (uint256 i; i < more; ++i) {
             pool.raise(NodePool.ACTIVE);
         }
         for (uint256 i; i < busy; ++i) {
             pool.raise(NodePool.BUSY);
         }
-        for (uint256 i; i < active / 2; ++i) {
+        for (uint256 i; i < more / 2; ++i) {
             pool.lower(NodePool.ACTIVE);
         }
-        assertEq(pool.counter(NodePool.ACTIVE), active - active / 2);
+        assertEq(pool.counter(NodePool.ACTIVE), more - more / 2);
         assertEq(pool.counter(NodePool.BUSY), busy);
         assertEq(pool.counter(NodePool.FREE), 0);
     }
@@ -113,23 +181,93 @@ contract NodePoolTest is TypedAssertions {
         return uint8((class - 1) / 2 * 15 / 2);
     }
 
-    function _insert(uint256 class) private {
-        NodeId id = NodeId.wrap(uint32(++lastId));
-        NodeSlot slot = NodeSlots.fresh(ClassId.wrap(uint32(class)), _tier(class), 128, address(1));
-        pool.slots[id] = pool.insert(id, slot);
-        classes[class].push(lastId);
-        tiers[_tier(class)].push(lastId);
-        members.push(lastId);
+    function _move(uint256 random) private {
+        uint256 move = random % 16;
+        random >>= 8;
+        if (move == 0) return pool.openRound();
+        if (move == 1) vm.roll(block.number + 1);
+        if (move == 2) return pool.closeRound();
+        if (move < 7 && !pool.closed()) return _join(1 + random % CLASSES);
+        if (move < 9 && away.length != 0 && !pool.closed()) return _return(random % away.length);
+        if (move < 11 && away.length != 0) return _leave(random % away.length);
+        if (move == 11 && !pool.closed()) return _review(1 + random % CLASSES);
+        if (move == 12) return _activate(1 + random % CLASSES);
+        if (members.length != 0) _seat(random % members.length);
     }
 
-    function _remove(uint256 index) private {
+    /// @dev A new node, free.
+    function _join(uint256 class) private {
+        NodeId id = NodeId.wrap(uint32(++lastId));
+        _activate(class);
+        pool.slots[id] = NodeSlots.fresh(ClassId.wrap(uint32(class)), _tier(class), 128, address(1));
+        _insert(id);
+    }
+
+    function _insert(NodeId id) private {
+        uint256 class = ClassId.unwrap(pool.slots[id].class());
+        pool.slots[id] = pool.insert(id, pool.slots[id]);
+        classes[class].push(NodeId.unwrap(id));
+        tiers[_tier(class)].push(NodeId.unwrap(id));
+        members.push(NodeId.unwrap(id));
+        _assess(class);
+    }
+
+    /// @dev A free node gets a seat.
+    function _seat(uint256 index) private returns (uint256 class) {
         uint256 id = members[index];
-        uint256 class = ClassId.unwrap(pool.slots[NodeId.wrap(uint32(id))].class());
+        class = ClassId.unwrap(pool.slots[NodeId.wrap(uint32(id))].class());
         pool.slots[NodeId.wrap(uint32(id))] = pool.remove(NodeId.wrap(uint32(id)));
         _swapAndPop(members, id);
         _swapAndPop(classes[class], id);
         _swapAndPop(tiers[_tier(class)], id);
+        away.push(id);
         assertFalse(pool.slots[NodeId.wrap(uint32(id))].inSets());
+    }
+
+    /// @dev A seat ends and its node is free again.
+    function _return(uint256 index) private {
+        uint256 id = away[index];
+        _swapAndPop(away, id);
+        _insert(NodeId.wrap(uint32(id)));
+    }
+
+    /// @dev A seat ends and its node works no more.
+    function _leave(uint256 index) private {
+        uint256 id = away[index];
+        _swapAndPop(away, id);
+        _deactivate(ClassId.unwrap(pool.slots[NodeId.wrap(uint32(id))].class()));
+    }
+
+    function _activate(uint256 class) private {
+        pool.activate(ClassId.wrap(uint32(class)));
+        (++active[class], ++allActive);
+        if (!pool.closed()) _assess(class);
+    }
+
+    function _deactivate(uint256 class) private {
+        pool.deactivate(ClassId.wrap(uint32(class)));
+        (--active[class], --allActive);
+        if (!pool.closed()) _assess(class);
+    }
+
+    function _review(uint256 class) private {
+        bool open = pool.review(ClassId.wrap(uint32(class)));
+        _assess(class);
+        assertEq(open, opens[class]);
+    }
+
+    function _assess(uint256 class) private {
+        opens[class] = active[class] * 32 >= allActive;
+        floors[class] = active[class] < 3 ? 3 : 3 + (active[class] - 3) / 16;
+        if (floors[class] > 32) floors[class] = 32;
+    }
+
+    /// @dev All that decides which class a task gets.
+    function _deciding() private view returns (bytes memory all) {
+        for (uint32 class = 1; class <= CLASSES; ++class) {
+            INode.ClassState memory s = pool.classState(ClassId.wrap(class));
+            all = abi.encode(all, s.free, s.floor, s.open, pool.canServe(ClassId.wrap(class)));
+        }
     }
 
     function _swapAndPop(uint256[] storage list, uint256 id) private {
@@ -145,19 +283,31 @@ contract NodePoolTest is TypedAssertions {
     }
 
     function _assertCounters() private view {
-        INode.Capacity memory c = pool.capacity();
-        uint256[16] memory triples;
-        for (uint256 class = 1; class <= CLASSES; ++class) {
-            assertEq(pool.freeInClass(ClassId.wrap(uint32(class))), classes[class].length, "class");
-            assertEq(pool.tierOf(ClassId.wrap(uint32(class))), _tier(class), "tier of the class");
-            triples[_tier(class)] += classes[class].length / 3;
+        uint256[16] memory words = pool.tiers();
+        uint256[16] memory servable;
+        uint256[16] memory activeIn;
+        for (uint32 class = 1; class <= CLASSES; ++class) {
+            INode.ClassState memory s = pool.classState(ClassId.wrap(class));
+            uint256 free = classes[class].length;
+            uint256 tasks = opens[class] && free >= floors[class] ? 1 + (free - floors[class]) / 3 : 0;
+            assertEq(abi.encode(s), _state(class), "class");
+            assertEq(pool.freeInClass(ClassId.wrap(class)), free, "free in the class");
+            assertEq(pool.canServe(ClassId.wrap(class)), tasks != 0, "can serve");
+            servable[_tier(class)] += tasks;
+            activeIn[_tier(class)] += active[class];
         }
         for (uint256 tier; tier < 16; ++tier) {
-            assertEq(c.free[tier], tiers[tier].length, "tier");
-            assertEq(c.triples[tier], triples[tier], "groups of three");
-            assertEq(pool.tierInUse(tier), tiers[tier].length != 0, "in use");
+            assertEq(uint32(words[tier]), tiers[tier].length, "tier");
+            assertEq(uint32(words[tier] >> 32), servable[tier], "tasks its open classes could serve");
+            assertEq(uint32(words[tier] >> 64), activeIn[tier], "active");
+            assertEq(words[tier] >> 96, 0);
         }
         assertEq(pool.counter(NodePool.FREE), members.length, "free");
+        assertEq(pool.counter(NodePool.ACTIVE), allActive, "active");
+    }
+
+    function _state(uint256 class) private view returns (bytes memory) {
+        return abi.encode(true, _tier(class), classes[class].length, active[class], floors[class], opens[class]);
     }
 
     /// @dev Every member stands where its slot says, and nobody else does.

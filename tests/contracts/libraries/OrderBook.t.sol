@@ -23,11 +23,14 @@ contract OrderBookTest is TypedAssertions {
     mapping(uint256 id => uint16) private levelOf;
     uint256 private lastId;
 
-    function test_anEmptyBookHasNoTopBottomOrFirst() public view {
+    function test_anEmptyBookHasNoEnds() public view {
         assertEq(books[0].top(), Level.wrap(0));
         assertEq(books[0].bottom(), Level.wrap(0));
         assertEq(books[0].first(Level.wrap(0)), 0);
         assertEq(books[0].first(Level.wrap(7)), 0);
+        assertEq(books[0].last(Level.wrap(0)), 0);
+        assertEq(books[0].last(Level.wrap(7)), 0);
+        assertEq(books[0].countFrom(Level.wrap(0)), 0);
     }
 
     /// @dev Few levels: long lists, much taking out of the middle.
@@ -77,6 +80,7 @@ contract OrderBookTest is TypedAssertions {
         }
         assertEq(books[0].pushFront(entries, 99, here, 5), n == 0);
         assertEq(books[0].first(here), 99);
+        assertEq(books[0].last(here), n == 0 ? 99 : n, "the last is who came last");
         assertEq(entries.next(99), n == 0 ? 0 : 1);
         assertEq(entries.tagOf(99), 5);
         books[0].remove(entries, 99);
@@ -108,6 +112,7 @@ contract OrderBookTest is TypedAssertions {
             else _remove((random >> 128) % ids.length);
             _assertBook(which);
             _assertLevel(which, level);
+            _assertCount(which, i % 2 == 0 ? level : uint16(random >> 160));
         }
     }
 
@@ -171,5 +176,14 @@ contract OrderBookTest is TypedAssertions {
             id = entries.next(id);
         }
         assertEq(id, 0, "end");
+        assertEq(books[which].last(Level.wrap(level)), list.length == 0 ? 0 : list[list.length - 1], "last");
+    }
+
+    function _assertCount(uint256 which, uint16 from) private view {
+        uint256 n;
+        for (uint256 i; i < ids.length; ++i) {
+            if (bookOf[ids[i]] == which && levelOf[ids[i]] >= from) ++n;
+        }
+        assertEq(books[which].countFrom(Level.wrap(from)), n, "at this level and above");
     }
 }

@@ -65,6 +65,45 @@ contract PackedSlotsTest is TypedAssertions {
         assertEq(s.class(), NodeSlot.wrap(start).class());
     }
 
+    /// @dev What a refill needs to know stands beside everything else.
+    function testFuzz_vacanciesAreIndependent(uint256 start, uint8 mask, uint8 refills, uint32[3] memory ids)
+        public
+        pure
+    {
+        TaskSlot s = TaskSlot.wrap(start).withState(ITask.State.Vacant);
+        bool relayed = s.relayed();
+        (uint256 commits, uint256 agreeing, uint256 deadline) = (s.commits(), s.agreeing(), s.deadline());
+        s = s.withVacated(mask % 8).withRefills(refills % 4);
+        assertEq(s.vacated(), mask % 8);
+        assertEq(s.refills(), refills % 4);
+        assertEq(s.relayed(), relayed);
+        assertEq(abi.encode(s.commits(), s.agreeing(), s.deadline()), abi.encode(commits, agreeing, deadline));
+        assertTrue(s.withRelayed().relayed());
+        assertEq(s.withRelayed().vacated(), mask % 8);
+        assertEq(s.withRelayed().refills(), refills % 4);
+        for (uint256 i; i < 3; ++i) {
+            ids[i] = uint32(3 * (1 + ids[i] % 1e9) + i);
+            s = s.withNode(i, NodeId.wrap(ids[i]));
+        }
+        for (uint256 i; i < 3; ++i) {
+            // The node of a vacated seat is still named, and holds it no more.
+            assertEq(s.node(i), NodeId.wrap(ids[i]));
+            assertEq(s.seatOf(NodeId.wrap(ids[i])), (mask >> i) & 1 == 1 ? 3 : i);
+        }
+        assertEq(s.seatOf(NodeId.wrap(1)), 3, "nobody's seat");
+    }
+
+    function testFuzz_theUncommittedAreThoseWithoutARank(uint8 commits) public pure {
+        TaskSlot s = TaskSlots.queued(0, 1, 0, ClassId.wrap(0));
+        uint256 want = 7;
+        for (uint256 i; i < 3; ++i) {
+            if ((commits >> i) & 1 == 0) continue;
+            s = s.withCommit(i);
+            want ^= 1 << i;
+        }
+        assertEq(s.uncommitted(), want);
+    }
+
     function testFuzz_taskFieldsAreIndependent(
         uint8 kind,
         uint32 size,

@@ -11,27 +11,35 @@ contract ServableTest is TypedAssertions {
 
     ClassId private constant ANY = ClassId.wrap(0);
 
-    /// @dev Bit `t` says: the tiers from `t` on have three free nodes. No nodes at all is a case like any other.
+    uint256 private constant FREE = 0;
+    uint256 private constant SERVABLE = 32;
+    uint256 private constant ACTIVE = 64;
+
+    /// @dev Bit `t` says: the tiers from `t` on have as many free nodes as their active ones ask for. No nodes at all is a
+    /// case like any other.
     function testFuzz_anyMaskIsTheSumFromEachTierOn(uint256 seed) public pure {
         Servable.Left memory left = _left(seed);
         uint256 mask = left.anyMask();
         for (uint256 tier; tier < 16; ++tier) {
-            uint256 sum;
+            uint256 free;
+            uint256 active;
             for (uint256 t = tier; t < 16; ++t) {
-                sum += left.capacity.free[t];
+                free += _get(left, t, FREE);
+                active += _get(left, t, ACTIVE);
             }
-            assertEq((mask >> tier) & 1 == 1, sum >= 3);
+            uint256 floor = active < 3 ? 3 : 3 + (active - 3) / 16;
+            assertEq((mask >> tier) & 1 == 1, free >= (floor < 32 ? floor : 32));
         }
         assertEq(mask >> 16, 0);
     }
 
-    function testFuzz_oneClassMaskNeedsAGroupOfThreeFromEachTierOn(uint256 seed) public pure {
+    function testFuzz_oneClassMaskNeedsAServableTaskFromEachTierOn(uint256 seed) public pure {
         Servable.Left memory left = _left(seed);
         uint256 mask = left.oneClassMask();
         for (uint256 tier; tier < 16; ++tier) {
             bool some;
             for (uint256 t = tier; t < 16; ++t) {
-                if (left.capacity.triples[t] != 0) some = true;
+                if (_get(left, t, SERVABLE) != 0) some = true;
             }
             assertEq((mask >> tier) & 1 == 1, some);
         }
@@ -39,34 +47,61 @@ contract ServableTest is TypedAssertions {
     }
 
     function test_nothingIsServableWithoutNodes() public pure {
-        INode.Capacity memory none;
+        uint256[16] memory none;
         Servable.Left memory left = Servable.from(none, 64);
         assertEq(left.anyMask(), 0);
         assertEq(left.oneClassMask(), 0);
     }
 
-    /// @dev Every task that the masks admit takes exactly three nodes, from its tier on; nothing underflows.
-    function testFuzz_anAdmittedTaskTakesThree(uint256 seed, uint8 tier, bool oneClass) public pure {
+    /// @dev Every task that the masks admit takes exactly its seats, from its tier on; nothing underflows.
+    function testFuzz_anAdmittedTaskTakesItsSeats(uint256 seed, uint8 tier, bool oneClass, uint8 wanted) public pure {
         Servable.Left memory left = _left(seed);
         uint256 lowest = tier % 16;
+        uint256 seats = wanted % 4;
         bool admitted = ((oneClass ? left.oneClassMask() : left.anyMask()) >> lowest) & 1 == 1;
         (uint256 below, uint256 from) = _split(left, lowest);
-        left.take(lowest, ANY, oneClass);
+        left.take(lowest, ANY, oneClass, seats);
         (uint256 belowAfter, uint256 fromAfter) = _split(left, lowest);
         assertEq(belowAfter, below);
-        if (admitted) assertEq(fromAfter, from - 3);
+        if (admitted) assertEq(fromAfter, from - seats);
+        assertEq(left.freeFrom(lowest), fromAfter);
     }
 
-    /// @dev Groups of three never promise more nodes than there are, whatever has been taken.
-    function testFuzz_groupsNeverPromiseMoreThanThereIs(uint256 seed) public pure {
+    /// @dev Tasks of one class never promise more nodes than there are, whatever has been taken or held back.
+    function testFuzz_servableTasksNeverPromiseMoreThanThereIs(uint256 seed) public pure {
         Servable.Left memory left = _left(seed);
         for (uint256 i; i < 30; ++i) {
             uint256 random = uint256(keccak256(abi.encode(seed, "take", i)));
-            left.take(random % 16, ANY, random & 256 == 0);
+            if (i == 15) left.hold(ClassId.wrap(1), _state(random));
+            else left.take(random % 16, ANY, random & 256 == 0, 1 + (random >> 16) % 3);
             for (uint256 t; t < 16; ++t) {
-                assertLe(uint256(left.capacity.triples[t]) * 3, left.capacity.free[t]);
+                assertLe(_get(left, t, SERVABLE) * 3, _get(left, t, FREE));
             }
         }
+    }
+
+    /// @dev The nodes of a reserved class are out of reach of all others, and so are the tasks it could serve if it is
+    /// open.
+    function testFuzz_aHeldClassIsLeftOut(uint256 seed, uint32 free, uint32 active, uint32 otherFree, bool open)
+        public
+        pure
+    {
+        INode.ClassState memory s = _state(seed);
+        s.active = uint32(bound(active, 0, 700));
+        s.floor = uint8(s.active < 3 ? 3 : 3 + (s.active - 3) / 16 < 32 ? 3 + (s.active - 3) / 16 : 32);
+        (s.free, s.open) = (uint32(bound(free, 0, s.active)), open);
+        uint256 tasks = s.free < s.floor ? 0 : 1 + (s.free - s.floor) / 3;
+        // Another open class of that tier, at a floor of three.
+        otherFree = uint32(bound(otherFree, 0, 30));
+        uint256[16] memory tiers;
+        tiers[s.tier] = (uint256(s.free) + otherFree) | ((otherFree / 3 + (open ? tasks : 0)) << SERVABLE)
+            | ((uint256(s.active) + otherFree) << ACTIVE);
+        Servable.Left memory left = Servable.from(tiers, 64);
+        left.hold(ClassId.wrap(7), s);
+        assertEq(left.held, ClassId.wrap(7));
+        assertEq(_get(left, s.tier, FREE), otherFree);
+        assertEq(_get(left, s.tier, SERVABLE), otherFree / 3);
+        assertEq(_get(left, s.tier, ACTIVE), uint256(s.active) + otherFree, "the floor of the tier stays");
     }
 
     function testFuzz_countsTheTasksOfEachClass(uint8[20] memory classes, uint8 asked) public pure {
@@ -74,7 +109,7 @@ contract ServableTest is TypedAssertions {
         uint256 want;
         for (uint256 i; i < 20; ++i) {
             ClassId class = ClassId.wrap(classes[i] % 4);
-            left.take(0, class, true);
+            left.take(0, class, true, 3);
             if (class == ClassId.wrap(1 + asked % 3)) ++want;
         }
         assertEq(left.takenOf(ClassId.wrap(1 + asked % 3)), want);
@@ -90,21 +125,35 @@ contract ServableTest is TypedAssertions {
         assertEq(left.asideCount, 64);
     }
 
-    /// @dev 0 to 7 nodes in each tier, many tiers empty, with no more groups than fit.
+    /// @dev 0 to 15 free nodes in each tier, many tiers empty, up to 100 active ones, and no more tasks than fit.
     function _left(uint256 seed) private pure returns (Servable.Left memory) {
-        INode.Capacity memory c;
+        uint256[16] memory tiers;
         for (uint256 t; t < 16; ++t) {
             uint256 random = uint256(keccak256(abi.encode(seed, t)));
-            c.free[t] = random % 3 == 0 ? uint32((random >> 8) % 8) : 0;
-            c.triples[t] = uint32((random >> 16) % (c.free[t] / 3 + 1));
+            if (random % 3 != 0) continue;
+            uint256 free = (random >> 8) % 16;
+            tiers[t] = free | (((random >> 16) % (free / 3 + 1)) << SERVABLE);
+            tiers[t] |= (free + (random >> 24) % (random % 2 == 0 ? 8 : 86)) << ACTIVE;
         }
-        return Servable.from(c, 64);
+        return Servable.from(tiers, 64);
+    }
+
+    /// @dev Of any tier, with a floor of three.
+    function _state(uint256 seed) private pure returns (INode.ClassState memory) {
+        uint32 n = uint32(seed % 15);
+        return INode.ClassState({
+            exists: true, tier: uint8((seed >> 8) % 16), free: n, active: n, floor: 3, open: seed & (1 << 200) == 0
+        });
+    }
+
+    function _get(Servable.Left memory left, uint256 tier, uint256 offset) private pure returns (uint256) {
+        return uint32(left.tiers[tier] >> offset);
     }
 
     function _split(Servable.Left memory left, uint256 lowest) private pure returns (uint256 below, uint256 from) {
         for (uint256 t; t < 16; ++t) {
-            if (t < lowest) below += left.capacity.free[t];
-            else from += left.capacity.free[t];
+            if (t < lowest) below += _get(left, t, FREE);
+            else from += _get(left, t, FREE);
         }
     }
 }

@@ -39,6 +39,7 @@ contract ValueRateTest is TypedAssertions {
             uint256 floor = ValueRate.unwrap(ValueRates.floor(Level.wrap(uint16(l))));
             assertEq(_level(floor), l);
             assertEq(_level(floor - 1), l - 1, "levels have no gaps");
+            assertEq(ValueRates.next(Level.wrap(uint16(l - 1))), Level.wrap(uint16(l)));
         }
     }
 
