@@ -135,9 +135,11 @@ contract Node is Stakes {
         returns (bool ok, NodeId[3] memory nodes, ClassId class)
     {
         (ok, nodes, class) = Choice.three(_pool, entropy, need);
-        for (uint256 i; ok && i < 3; ++i) {
+        if (!ok) return (ok, nodes, class);
+        for (uint256 i; i < 3; ++i) {
             _occupy(nodes[i]);
         }
+        _pool.raise(NodePool.BUSY, 3);
     }
 
     /// @inheritdoc INode
@@ -146,32 +148,35 @@ contract Node is Stakes {
         only(TASK)
         returns (bool ok, NodeId[3] memory nodes)
     {
+        uint256 wanted = LibBit.popCount(vacant);
         NodeId[3] memory fresh;
-        (ok, fresh) = Choice.others(_pool, entropy, need, seated, LibBit.popCount(vacant));
+        (ok, fresh) = Choice.others(_pool, entropy, need, seated, wanted);
         nodes = seated;
-        uint256 used;
-        for (uint256 i; ok && i < 3; ++i) {
-            if ((vacant >> i) & 1 == 0) continue;
-            nodes[i] = fresh[used++];
+        if (!ok) return (ok, nodes);
+        _pool.raise(NodePool.BUSY, wanted);
+        for (uint256 i = 3; i != 0;) {
+            if ((vacant >> --i) & 1 == 0) continue;
+            nodes[i] = fresh[--wanted];
             _occupy(nodes[i]);
         }
     }
 
     /// @inheritdoc INode
     function release(TaskId task, SeatEnd[3] calldata ends) external only(TASK) {
+        uint256 released;
         for (uint256 i; i < 3; ++i) {
-            NodeId node = ends[i].node;
+            SeatEnd calldata end = ends[i];
+            NodeId node = end.node;
             if (NodeId.unwrap(node) == 0) continue;
-            Fate fate = ends[i].fate;
-            if (ends[i].lapse != Lapse.None && _penalize(node, ends[i].lapse) && fate == Fate.Free) {
-                fate = Fate.Suspend;
-            }
+            ++released;
+            Fate fate = end.fate;
+            if (end.lapse != Lapse.None && _penalize(node, end.lapse) && fate == Fate.Free) fate = Fate.Suspend;
             if (fate == Fate.Freeze) {
                 _cases[node] = Case(task, 0, false, [ends[(i + 1) % 3].node, ends[(i + 2) % 3].node]);
             }
-            _pool.lower(NodePool.BUSY);
-            _free(node, _pool.slots[node].withWeight(ends[i].weight), fate);
+            _free(node, _pool.slots[node].withWeight(end.weight), fate);
         }
+        _pool.lower(NodePool.BUSY, released);
     }
 
     /// @inheritdoc INode
@@ -259,8 +264,8 @@ contract Node is Stakes {
     }
 
     /// @inheritdoc INode
-    function tierWords() external view returns (uint256[16] memory) {
-        return _pool.tiers();
+    function tierWords() external view returns (uint256[16] memory, uint256) {
+        return (_pool.tiers(), _pool.counter(NodePool.ACTIVE));
     }
 
     /// @inheritdoc INode
@@ -299,10 +304,9 @@ contract Node is Stakes {
         emit ClassOpened(class, classHash, tier);
     }
 
-    /// @dev A free node takes a seat.
+    /// @dev A free node takes a seat; the caller counts it as busy.
     function _occupy(NodeId node) private {
         _store(node, _pool.remove(node).withStatus(Status.Busy));
-        _pool.raise(NodePool.BUSY);
     }
 
     /// @dev A free node goes into the sets, or onto the list of those who wait for them to open.

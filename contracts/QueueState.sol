@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {INode} from "./interfaces/INode.sol";
+import {ITask} from "./interfaces/ITask.sol";
 import {ITaskQueue} from "./interfaces/ITaskQueue.sol";
 import {Bits} from "./libraries/Bits.sol";
 import {Books} from "./libraries/Books.sol";
@@ -15,8 +16,10 @@ import {Level, ValueRate, ValueRates} from "./types/ValueRate.sol";
 import {NotAllowed, Wiring} from "./types/Wiring.sol";
 
 /// @title What the queue stores, and what can be read of it.
-/// @dev Header: queued 0-39 | draw block 40-79 | round size 80-87 | seated of the round 88-95 | words of ends in use
-/// 96-127 | kinds whose nodes share a class 128-143 | first vacancy 144-175 | next vacancy 176-207 | reservation held 208.
+/// @dev Header: queued 0-23 | limit 24-47 | draw block 48-87 | round size 88-94 | seated of the round 95-101 | words of
+/// ends in use 102-133 | kinds whose nodes share a class 134-149 | first vacancy 150-165 | vacancies 166-181 |
+/// reservation held 182 | first retired ticket 183-206 | last ticket 207-230 | tasks per node 231-240.
+/// A queued task is known by a ticket, whose word in the books is used again: a steady queue fills no fresh slot.
 abstract contract QueueState is ITaskQueue {
     using Bits for uint256;
     using Books for Books.Shelf;
@@ -28,15 +31,27 @@ abstract contract QueueState is ITaskQueue {
     uint256 public constant MIN_LIMIT = 64;
 
     uint256 internal constant QUEUED = 0;
-    uint256 internal constant DRAW = 40;
-    uint256 internal constant SIZE = 80;
-    uint256 internal constant SEATED = 88;
-    uint256 internal constant HALVES = 96;
-    uint256 internal constant SAME_CLASS = 128;
-    uint256 internal constant VACANT_FIRST = 144;
-    uint256 internal constant VACANT_NEXT = 176;
-    uint256 internal constant RESERVED = 208;
+    uint256 internal constant LIMIT = 24;
+    uint256 internal constant DRAW = 48;
+    uint256 internal constant SIZE = 88;
+    uint256 internal constant SEATED = 95;
+    uint256 internal constant HALVES = 102;
+    uint256 internal constant SAME_CLASS = 134;
+    uint256 internal constant VACANT_FIRST = 150;
+    uint256 internal constant VACANT_COUNT = 166;
+    uint256 internal constant RESERVED = 182;
+    uint256 internal constant RETIRED = 183;
+    uint256 internal constant LAST_TICKET = 207;
+    uint256 internal constant PER_NODE = 231;
+    /// @dev Width of a count of tasks, and of a ticket.
+    uint256 internal constant COUNT = 24;
+    /// @dev The line of vacancies is a ring.
+    uint256 internal constant RING = 1 << 16;
+    /// @dev Leaves room for the tasks of a round that return to a full queue.
+    uint256 internal constant MAX_LIMIT = (1 << COUNT) - 1024;
+
     INode internal immutable NODE;
+    ITask internal immutable TASK;
     address private immutable OWNER;
 
     uint256 internal _header;
@@ -53,6 +68,8 @@ abstract contract QueueState is ITaskQueue {
 
     constructor(Wiring memory w, Limits memory limits_) {
         NODE = INode(w.node);
+        TASK = ITask(w.task);
+        _header = MIN_LIMIT << LIMIT;
         OWNER = w.owner;
         _setLimits(limits_);
     }
@@ -64,13 +81,13 @@ abstract contract QueueState is ITaskQueue {
 
     /// @inheritdoc ITaskQueue
     function queued() external view returns (uint256) {
-        return _header.get(QUEUED, 40);
+        return _header.get(QUEUED, COUNT);
     }
 
     /// @inheritdoc ITaskQueue
     function round() external view returns (Round memory) {
         uint256 h = _header;
-        return Round(uint40(h.get(DRAW, 40)), uint16(h.get(SIZE, 8)), uint16(h.get(SEATED, 8)));
+        return Round(uint40(h.get(DRAW, 40)), uint16(h.get(SIZE, 7)), uint16(h.get(SEATED, 7)));
     }
 
     /// @inheritdoc ITaskQueue
@@ -80,10 +97,10 @@ abstract contract QueueState is ITaskQueue {
 
     /// @inheritdoc ITaskQueue
     function vacancies() external view returns (TaskId[] memory tasks) {
-        uint256 first = _header.get(VACANT_FIRST, 32);
-        tasks = new TaskId[](_header.get(VACANT_NEXT, 32) - first);
+        uint256 first = _header.get(VACANT_FIRST, 16);
+        tasks = new TaskId[](_header.get(VACANT_COUNT, 16));
         for (uint256 i; i < tasks.length; ++i) {
-            tasks[i] = _vacant.taskAt(first + i);
+            tasks[i] = _vacant.taskAt((first + i) % RING);
         }
     }
 
@@ -109,30 +126,28 @@ abstract contract QueueState is ITaskQueue {
     function bookOf(uint8 kind, uint8 tier, ClassId class, Level level) external view returns (BookView memory v) {
         OrderBook.Book storage book = _shelf.books[BookTag.bookKey(kind, tier, class)];
         (v.top, v.bottom) = (book.top(), book.bottom());
-        v.first = TaskId.wrap(uint40(book.first(v.top)));
-        v.last = TaskId.wrap(uint40(book.last(v.bottom)));
+        (v.first, v.last) = (_taskOf(book.first(v.top)), _taskOf(book.last(v.bottom)));
         v.ahead = uint40(book.countFrom(level));
     }
 
     /// @inheritdoc ITaskQueue
     function lowest() external view returns (Level level, TaskId task) {
-        uint256 id;
-        (level, id) = _shelf.least(_header.get(HALVES, 32));
-        task = TaskId.wrap(uint40(id));
+        uint256 ticket;
+        (level, ticket) = _shelf.least(_header.get(HALVES, 32));
+        task = _taskOf(ticket);
     }
 
     /// @inheritdoc ITaskQueue
     function placeOf(TaskId task) external view returns (Place memory) {
-        uint256 tag = _queuedTag(task);
-        uint256 id = TaskId.unwrap(task);
+        (uint256 ticket, uint256 tag) = _queued(task);
         return Place({
-            level: _shelf.entries.levelOf(id),
+            level: _shelf.entries.levelOf(ticket),
             kind: BookTag.kind(tag),
             tier: BookTag.tier(tag),
             class: BookTag.class(tag),
             expiresAt: BookTag.expiresAt(tag),
             queuedAt: BookTag.queuedAt(tag),
-            next: TaskId.wrap(uint40(_shelf.entries.next(id)))
+            next: _taskOf(_shelf.entries.next(ticket))
         });
     }
 
@@ -143,15 +158,25 @@ abstract contract QueueState is ITaskQueue {
     }
 
     /// @inheritdoc ITaskQueue
-    function limit() public view returns (uint256) {
-        uint256 byNodes = uint256(_limits.tasksPerNode) * NODE.activeNodes();
-        return byNodes > MIN_LIMIT ? byNodes : MIN_LIMIT;
+    function limit() external view returns (uint256) {
+        return _header.get(LIMIT, COUNT);
     }
 
-    /// @dev The tag of a queued task.
-    function _queuedTag(TaskId task) internal view returns (uint256) {
-        if (!_shelf.entries.contains(TaskId.unwrap(task))) revert NotQueued(task);
-        return _shelf.entries.tagOf(TaskId.unwrap(task));
+    /// @dev The task of a ticket in a book, or 0 for none.
+    function _taskOf(uint256 ticket) internal view returns (TaskId) {
+        return BookTag.task(_shelf.entries.tagOf(ticket));
+    }
+
+    /// @dev The ticket and the tag of a queued task.
+    function _queued(TaskId task) internal view returns (uint256 ticket, uint256 tag) {
+        ticket = TASK.orderOf(task).ticket;
+        tag = _checkedTag(task, ticket);
+    }
+
+    /// @dev The tag of a ticket that stands for `task`. A drawn task still knows its last ticket, which may be another's.
+    function _checkedTag(TaskId task, uint256 ticket) internal view returns (uint256 tag) {
+        tag = _shelf.entries.tagOf(ticket);
+        if (!_shelf.entries.contains(ticket) || BookTag.task(tag) != task) revert NotQueued(task);
     }
 
     function _setLimits(Limits memory l) private {
@@ -159,6 +184,7 @@ abstract contract QueueState is ITaskQueue {
             && l.reserveAfter <= 1 days && l.reserveHold >= 10 minutes && l.reserveHold <= 7 days;
         if (!ok) revert LimitsOutOfBounds(l);
         _limits = l;
+        _header = _header.set(PER_NODE, 10, l.tasksPerNode);
         emit LimitsChanged(l);
     }
 }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {KindTable} from "./KindTable.sol";
 import {Purse} from "./Purse.sol";
+import {Relays} from "./Relays.sol";
 import {Ending, INetworkStats} from "./interfaces/INetworkStats.sol";
 import {INode} from "./interfaces/INode.sol";
 import {IQoS, MISSED} from "./interfaces/IQoS.sol";
@@ -16,8 +17,6 @@ import {ClassId, NodeId, TaskId} from "./types/Ids.sol";
 import {TaskSlot, TaskSlots} from "./types/TaskSlot.sol";
 import {ValueRate, ValueRates} from "./types/ValueRate.sol";
 import {NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
-import {ECDSA} from "solady/utils/ECDSA.sol";
-import {EIP712} from "solady/utils/EIP712.sol";
 import {LibBit} from "solady/utils/LibBit.sol";
 
 /// @title Escrow, seats, votes, settlement, delivery.
@@ -25,7 +24,7 @@ import {LibBit} from "solady/utils/LibBit.sol";
 /// A task takes two slots: creator and escrow, cleared when it ends, and its course. What its nodes write is kept by
 /// node, so that the slots are written again and again: the node's key with its earnings, and its commitment, which the
 /// reveal replaces by the result.
-contract Task is KindTable, Purse, EIP712 {
+contract Task is KindTable, Purse, Relays {
     using Settlement for Settlement.Outcome;
 
     /// @dev A node's key and what it has earned and not collected share a slot: 160 + 96 bits.
@@ -41,8 +40,7 @@ contract Task is KindTable, Purse, EIP712 {
     /// The most a task may carry, as a part of the stake of each of its nodes: 1 / 4.
     uint256 public constant STAKE_PER_FEE = 4;
 
-    uint256 private constant NOBODY = 3;
-    bytes32 private constant STORED = keccak256("Stored(uint256 task,bytes32 content)");
+    uint256 private constant ALL = 7;
 
     INode private immutable NODE;
     ITaskQueue private immutable QUEUE;
@@ -58,7 +56,6 @@ contract Task is KindTable, Purse, EIP712 {
     mapping(TaskId => TaskSlot) private _tasks;
     mapping(NodeId => Account) private _accounts;
     mapping(NodeId => bytes32) private _votes;
-    mapping(TaskId => address) private _relays;
 
     modifier only(address required) {
         if (msg.sender != required) revert NotAllowed(msg.sender, required);
@@ -111,7 +108,7 @@ contract Task is KindTable, Purse, EIP712 {
     function cancel(TaskId task) external {
         TaskSlot s = _inState(task, State.Queued);
         if (msg.sender != _escrows[task].creator) revert NotCreator(task, msg.sender);
-        QUEUE.remove(task);
+        QUEUE.remove(task, s.ticket());
         _endQueued(task, s, Ending.Cancelled);
     }
 
@@ -119,7 +116,7 @@ contract Task is KindTable, Purse, EIP712 {
     function expire(TaskId task) external {
         TaskSlot s = _inState(task, State.Queued);
         if (block.timestamp <= s.deadline()) revert TooEarly(task, s.deadline());
-        QUEUE.remove(task);
+        QUEUE.remove(task, s.ticket());
         _endQueued(task, s, Ending.Expired);
     }
 
@@ -139,7 +136,7 @@ contract Task is KindTable, Purse, EIP712 {
             NODE.choose(entropy, INode.Need(s.tier(), spec.sameClass, class, avoid));
         if (!ok) return false;
 
-        s = _seatedBy(s, nodes).withClass(shared);
+        s = s.withNodes(nodes).withClass(shared);
         uint40 deadline = _openCommits(task, s, spec);
         uint96 reward = _payShare(task, keeper, _terms.crankBps);
         emit TaskSeated(task, nodes, shared, deadline, keeper, reward);
@@ -168,14 +165,20 @@ contract Task is KindTable, Purse, EIP712 {
 
         s = s.withReveal(index);
         emit Revealed(task, node, result);
-        if (s.reveals() == s.commits()) return _settle(task, s, index, result);
-        (_votes[node], _tasks[task]) = (result, s);
+        if (s.reveals() != s.commits()) {
+            (_votes[node], _tasks[task]) = (result, s);
+            return;
+        }
+        // The last result need not be stored.
+        Settlement.Outcome memory o;
+        (o.results[index], o.given) = (result, 1 << index);
+        _settle(task, s, o);
     }
 
     /// @inheritdoc ITask
     function deliver(NodeId node, TaskId task, bytes32 content) external {
         TaskSlot s = _delivering(node, task, content);
-        if (s.relayed()) revert RelayMustSign(task, _relays[task]);
+        if (s.relayed()) revert RelayMustSign(task, relayOf(task));
         _deliver(node, task, s, content);
     }
 
@@ -183,8 +186,7 @@ contract Task is KindTable, Purse, EIP712 {
     function deliverSigned(NodeId node, TaskId task, bytes32 content, bytes calldata signature) external {
         TaskSlot s = _delivering(node, task, content);
         if (!s.relayed()) revert NoRelay(task);
-        address signer = ECDSA.tryRecoverCalldata(storedDigest(task, content), signature);
-        if (signer != _relays[task]) revert WrongRelay(task, signer, _relays[task]);
+        _checkStored(task, content, signature);
         _deliver(node, task, s, content);
     }
 
@@ -196,7 +198,6 @@ contract Task is KindTable, Purse, EIP712 {
         if (block.timestamp <= s.deadline()) revert TooEarly(task, s.deadline());
         emit Advanced(task, msg.sender, _payShare(task, msg.sender, _terms.crankBps));
         if (state == State.Delivering) _passDelivery(task, s);
-        else if (state == State.Revealing) _settle(task, s, NOBODY, 0);
         else if (state == State.Committing && s.commits() != 0 && s.refills() < _terms.refills) _vacate(task, s);
         else _goOn(task, s);
     }
@@ -209,6 +210,11 @@ contract Task is KindTable, Purse, EIP712 {
         address operator = NODE.operatorOf(node);
         _credit(operator, amount);
         emit Collected(node, operator, amount);
+    }
+
+    /// @inheritdoc ITask
+    function requeued(TaskId task, uint32 ticket) external only(address(QUEUE)) {
+        _tasks[task] = _inState(task, State.Queued).withTicket(ticket);
     }
 
     /// @inheritdoc ITask
@@ -231,7 +237,8 @@ contract Task is KindTable, Purse, EIP712 {
         TaskSlot s = _tasks[task];
         (v.creator, v.escrow) = (_escrows[task].creator, _escrows[task].amount);
         (v.state, v.kind, v.size, v.tier, v.class) = (s.state(), s.kind(), s.size(), s.tier(), s.class());
-        (v.nodes, v.deadline, v.deliverer) = (s.nodes(), s.deadline(), uint8(s.deliverer()));
+        (v.deadline, v.deliverer) = (s.deadline(), uint8(s.deliverer()));
+        if (v.state > State.Queued) v.nodes = s.nodes();
         for (uint256 i; i < 3; ++i) {
             v.commitRanks[i] = uint8(s.commitRank(i));
             v.revealRanks[i] = uint8(s.revealRank(i));
@@ -245,13 +252,8 @@ contract Task is KindTable, Purse, EIP712 {
         (o.kind, o.tier, o.class) = (s.kind(), s.tier(), s.class());
         if (s.state() == State.Vacant) o.seats = uint8(LibBit.popCount(s.vacated()));
         if (s.state() != State.Queued) return o;
-        (o.seats, o.expiresAt) = (3, s.deadline());
+        (o.seats, o.expiresAt, o.ticket) = (3, s.deadline(), s.ticket());
         o.level = ValueRates.rate(_escrows[task].amount, Duration.estimateMs(_kinds[o.kind], s.size())).level();
-    }
-
-    /// @inheritdoc ITask
-    function relayOf(TaskId task) external view returns (address) {
-        return _relays[task];
     }
 
     /// @inheritdoc ITask
@@ -272,11 +274,6 @@ contract Task is KindTable, Purse, EIP712 {
         INode.ClassState memory class = NODE.classState(required);
         if (!class.exists || class.tier < tier) revert ClassUnsuitable(required, minVram);
         return class.tier;
-    }
-
-    /// @inheritdoc ITask
-    function storedDigest(TaskId task, bytes32 content) public view returns (bytes32) {
-        return _hashTypedData(keccak256(abi.encode(STORED, task, content)));
     }
 
     /// @inheritdoc ITask
@@ -340,13 +337,14 @@ contract Task is KindTable, Purse, EIP712 {
         _escrows[task] = Escrow(msg.sender, fee);
         TaskSlot s = TaskSlots.queued(kind, size, tier, requiredClass).withDeadline(expiresAt);
         if (relay != address(0)) {
-            _relays[task] = relay;
             s = s.withRelayed();
-            emit RelayNamed(task, relay);
+            _nameRelay(task, relay);
         }
         _tasks[task] = s;
         emit TaskCreated(task, msg.sender, kind, taskHash, size, minVram, requiredClass, fee, value, expiresAt);
-        TaskId evicted = QUEUE.enqueue(task, value, kind, spec.sameClass, tier, requiredClass, expiresAt);
+        (uint32 ticket, TaskId evicted) =
+            QUEUE.enqueue(task, value, kind, spec.sameClass, tier, requiredClass, expiresAt);
+        _tasks[task] = s.withTicket(ticket);
         if (TaskId.unwrap(evicted) != 0) _endQueued(evicted, _tasks[evicted], Ending.Evicted);
     }
 
@@ -358,18 +356,11 @@ contract Task is KindTable, Purse, EIP712 {
 
     /// @dev Ends a task that never got its nodes and has left the queue: the whole fee goes back.
     function _endQueued(TaskId task, TaskSlot s, Ending ending) private {
-        _tasks[task] = s.withState(State.Ended);
+        _tasks[task] = s.withState(State.Ended).withTicket(0);
         (address creator, uint96 refund) = _takeEscrow(task);
         _credit(creator, refund);
         emit TaskWithdrawn(task, ending, refund);
         STATS.ended(s.kind(), ending);
-    }
-
-    function _seatedBy(TaskSlot s, NodeId[3] memory nodes) private pure returns (TaskSlot) {
-        for (uint256 i; i < 3; ++i) {
-            s = s.withNode(i, nodes[i]);
-        }
-        return s;
     }
 
     function _openCommits(TaskId task, TaskSlot s, Kind memory spec) private returns (uint40 deadline) {
@@ -385,7 +376,7 @@ contract Task is KindTable, Purse, EIP712 {
 
     /// @dev The seats without a commitment are to be given to other nodes; their holders are let go with a miss.
     function _vacate(TaskId task, TaskSlot s) private {
-        uint256 mask = s.uncommitted();
+        uint256 mask = ALL & ~s.committed();
         uint256 deadline = block.timestamp + _terms.vacancyWindow;
         _tasks[task] = s.withState(State.Vacant).withVacated(mask).withRefills(s.refills() + 1).withDeadline(deadline);
         emit SeatsVacated(task, _flags(mask), uint40(deadline));
@@ -405,14 +396,15 @@ contract Task is KindTable, Purse, EIP712 {
         INode.Need memory need = INode.Need(s.tier(), spec.sameClass, s.class(), avoid);
         (bool ok, NodeId[3] memory nodes) = NODE.refill(entropy, need, s.nodes(), s.vacated());
         if (!ok) return _goOn(task, s);
-        uint40 deadline = _openCommits(task, _seatedBy(s, nodes).withVacated(0), spec);
+        uint40 deadline = _openCommits(task, s.withNodes(nodes).withVacated(0), spec);
         emit SeatsRefilled(task, nodes, deadline, keeper, _payShare(task, keeper, _terms.crankBps));
     }
 
-    /// @dev No more commitments will come: two are enough for the reveals, fewer end the task.
+    /// @dev Nothing more will come in this stage: two commitments are enough for the reveals, all else ends the task.
     function _goOn(TaskId task, TaskSlot s) private {
-        if (s.commits() >= 2) _tasks[task] = _openReveals(task, s);
-        else _settle(task, s, NOBODY, 0);
+        Settlement.Outcome memory o;
+        if (s.commits() >= 2 && s.state() != State.Revealing) _tasks[task] = _openReveals(task, s);
+        else _settle(task, s, o);
     }
 
     /// @dev The deliverer's time is over: the next agreeing seat's turn, or the held share goes back to the creator.
@@ -431,10 +423,8 @@ contract Task is KindTable, Purse, EIP712 {
     }
 
     /// @dev Compares the votes, frees the nodes, credits everybody.
-    /// @param last The seat whose reveal settles the task, `NOBODY` when the time is over.
-    /// @param result What it revealed: it need not be stored.
-    function _settle(TaskId task, TaskSlot s, uint256 last, bytes32 result) private {
-        Settlement.Outcome memory o = _decide(s, last, result);
+    function _settle(TaskId task, TaskSlot s, Settlement.Outcome memory o) private {
+        _decide(s, o);
         (address creator, uint96 escrow) = _takeEscrow(task);
         o.divide(s, escrow, _terms.errorBps);
         bool agreed = o.ending == Ending.Agreed;
@@ -451,16 +441,16 @@ contract Task is KindTable, Purse, EIP712 {
         _credit(creator, o.refund);
         _release(task, s, o, nodes, o.grade(s));
         STATS.ended(s.kind(), o.ending);
-        result = agreed ? o.results[o.deliverer] : bytes32(0);
+        bytes32 result = agreed ? o.results[o.deliverer] : bytes32(0);
         emit TaskSettled(
             task, o.ending, result, _flags(o.agreeing), o.shares, o.refund, uint8(o.deliverer), uint40(deadline)
         );
     }
 
-    function _decide(TaskSlot s, uint256 last, bytes32 result) private view returns (Settlement.Outcome memory o) {
+    function _decide(TaskSlot s, Settlement.Outcome memory o) private view {
         for (uint256 i; i < 3; ++i) {
             if (s.revealRank(i) == 0) continue;
-            o.results[i] = i == last ? result : _votes[s.node(i)];
+            if ((o.given >> i) & 1 == 0) o.results[i] = _votes[s.node(i)];
             o.votes[i] = Verdict.isError(o.results[i]) ? Vote.Error : Vote.Result;
         }
         Kind memory spec = _kinds[s.kind()];
@@ -478,19 +468,19 @@ contract Task is KindTable, Purse, EIP712 {
         uint8[3] memory grades
     ) private {
         (uint8[3] memory weights, INode.Fate[3] memory fates) = QOS.record(nodes, grades);
+        (uint256 concealed, uint256 missing) = o.lapses(s);
         INode.SeatEnd[3] memory ends;
         for (uint256 i; i < 3; ++i) {
-            INode.Fate fate = o.against(i) ? INode.Fate.Freeze : fates[i];
-            ends[i] = INode.SeatEnd(nodes[i], weights[i], fate, o.lapse(s, i));
+            INode.SeatEnd memory end = ends[i];
+            (end.node, end.weight) = (nodes[i], weights[i]);
+            end.fate = o.against(i) ? INode.Fate.Freeze : fates[i];
+            if ((concealed >> i) & 1 != 0) end.lapse = INode.Lapse.Concealed;
+            else if ((missing >> i) & 1 != 0) end.lapse = INode.Lapse.Missed;
         }
         NODE.release(task, ends);
     }
 
     function _flags(uint256 mask) private pure returns (bool[3] memory) {
         return [mask & 1 != 0, mask & 2 != 0, mask & 4 != 0];
-    }
-
-    function _domainNameAndVersion() internal pure override returns (string memory, string memory) {
-        return ("Xenon", "1");
     }
 }

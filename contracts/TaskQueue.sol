@@ -17,6 +17,7 @@ import {BookTag} from "./types/BookTag.sol";
 import {ClassId, TaskId} from "./types/Ids.sol";
 import {Level, ValueRate, ValueRates} from "./types/ValueRate.sol";
 import {NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 /// @title The order books and the dispatcher.
 contract TaskQueue is QueueState {
@@ -38,8 +39,6 @@ contract TaskQueue is QueueState {
     /// @dev Vacancies looked at in one draw.
     uint256 private constant VACANCY_LOOKS = 8;
 
-    ITask private immutable TASK;
-
     /// @dev The best book found: `level` 0 when nothing can be served.
     struct Best {
         Level level;
@@ -52,7 +51,6 @@ contract TaskQueue is QueueState {
     /// @param limits_ Length and reservation times.
     constructor(Wiring memory w, Limits memory limits_) QueueState(w, limits_) {
         if (w.queue != address(this)) revert WrongAddress(w.queue, address(this));
-        TASK = ITask(w.task);
     }
 
     /// @inheritdoc ITaskQueue
@@ -80,32 +78,27 @@ contract TaskQueue is QueueState {
         uint8 tier,
         ClassId class,
         uint40 expiresAt
-    ) external only(address(TASK)) returns (TaskId evicted) {
+    ) external only(address(TASK)) returns (uint32 ticket, TaskId evicted) {
         Level level = value.level();
-        uint256 header = _header;
-        uint256 count = header.get(QUEUED, 40);
-        if (count >= MIN_LIMIT && count >= limit()) {
-            evicted = _evict(value, level);
-            header = _header;
-        }
+        if (_header.get(QUEUED, COUNT) >= _header.get(LIMIT, COUNT)) evicted = _evict(value, level);
         (uint256 half,) = Books.laneOf(kind, tier);
-        header = header.plus(QUEUED, 1) | (1 << (HALVES + half));
-        _header = sameClass ? header | (1 << (SAME_CLASS + kind)) : header;
-        uint256 tag = BookTag.pack(kind, tier, class, expiresAt, uint40(block.timestamp));
-        _shelf.insert(TaskId.unwrap(task), level, tag, false);
+        uint256 uses = (1 << (HALVES + half)) | (sameClass ? 1 << (SAME_CLASS + kind) : 0);
+        _header |= uses;
+        uint256 tag = BookTag.pack(task, kind, tier, class, expiresAt, uint32(block.timestamp));
+        ticket = _add(level, tag, false);
     }
 
     /// @inheritdoc ITaskQueue
-    function remove(TaskId task) external only(address(TASK)) {
-        _queuedTag(task);
-        _remove(TaskId.unwrap(task));
+    function remove(TaskId task, uint32 ticket) external only(address(TASK)) {
+        _checkedTag(task, ticket);
+        _remove(ticket);
     }
 
     /// @inheritdoc ITaskQueue
     function vacate(TaskId task) external only(address(TASK)) {
-        uint256 next = _header.get(VACANT_NEXT, 32);
-        _vacant.put(next, task);
-        _header = _header.set(VACANT_NEXT, 32, next + 1);
+        // A line that is full takes nobody in: the task goes on without the seats when its window is over.
+        if (_header.get(VACANT_COUNT, 16) == RING - 1) return;
+        _lineUp(task);
         emit TaskVacant(task);
     }
 
@@ -121,10 +114,10 @@ contract TaskQueue is QueueState {
 
     /// @inheritdoc ITaskQueue
     function reserve(TaskId task, ClassId class) external {
-        uint256 tag = _queuedTag(task);
+        (uint256 ticket, uint256 tag) = _queued(task);
         OrderBook.Book storage book = _shelf.books[BookTag.bookKeyOf(tag)];
-        TaskId head = TaskId.wrap(uint40(book.first(book.top())));
-        if (head != task) revert NotHead(task, head);
+        uint256 first = book.first(book.top());
+        if (first != ticket) revert NotHead(task, _taskOf(first));
         uint256 from = uint256(BookTag.queuedAt(tag)) + _limits.reserveAfter;
         if (block.timestamp < from) revert TooEarlyToReserve(task, from);
         _checkUnreserved();
@@ -138,8 +131,8 @@ contract TaskQueue is QueueState {
     /// @dev Seats up to `most` tasks of the round; the last one ends the round.
     function _seat(uint256 drawBlock, uint256 most) private returns (uint256 seated) {
         bytes32 hash = blockhash(drawBlock);
-        uint256 size = _header.get(SIZE, 8);
-        uint256 index = _header.get(SEATED, 8);
+        uint256 size = _header.get(SIZE, 7);
+        uint256 index = _header.get(SEATED, 7);
         uint256 end = size - index > most ? index + most : size;
         TaskId[] memory failed = new TaskId[](end - index);
         uint256 failures;
@@ -151,9 +144,9 @@ contract TaskQueue is QueueState {
         // Each goes before the others of its level, so the first drawn comes last and is first again.
         while (failures != 0) _requeue(failed[--failures]);
         if (end < size) {
-            _header = _header.set(SEATED, 8, end);
+            _header = _header.set(SEATED, 7, end);
         } else {
-            _header = _header.set(DRAW, 40, 0).set(SIZE, 8, 0).set(SEATED, 8, 0);
+            _header = _header.set(DRAW, 40, 0).set(SIZE, 7, 0).set(SEATED, 7, 0);
             NODE.closeRound((size < ABSORB_TASKS ? size : ABSORB_TASKS) * ABSORB_PER_TASK);
         }
     }
@@ -181,11 +174,13 @@ contract TaskQueue is QueueState {
     /// reserved for, then the best that can be served.
     function _draw(uint256 most) private returns (uint256 drawn) {
         uint256 header = _header;
-        bool vacant = header.get(VACANT_FIRST, 32) != header.get(VACANT_NEXT, 32);
-        if (header.get(QUEUED, 40) == 0 && !vacant) return 0;
-        uint256 size = header.get(SIZE, 8);
-        Servable.Left memory left = Servable.from(NODE.tierWords(), ROUND_LIMIT);
-        for (uint256 i = header.get(SEATED, 8); i < size; ++i) {
+        bool vacant = header.get(VACANT_COUNT, 16) != 0;
+        if (header.get(QUEUED, COUNT) == 0 && !vacant) return 0;
+        uint256 size = header.get(SIZE, 7);
+        (uint256[16] memory tiers, uint256 active) = NODE.tierWords();
+        Servable.Left memory left = Servable.from(tiers, ROUND_LIMIT);
+        _updateLimit(active);
+        for (uint256 i = header.get(SEATED, 7); i < size; ++i) {
             ITask.Order memory o = TASK.orderOf(_round.taskAt(i));
             left.take(o.tier, o.class, _needsOneClass(o.kind, o.class), o.seats);
         }
@@ -199,17 +194,16 @@ contract TaskQueue is QueueState {
         _returnSetAside(left);
         drawn = index - size;
         if (drawn == 0) return 0;
-        _header = _header.set(SIZE, 8, index).set(DRAW, 40, block.number);
+        _header = _header.set(SIZE, 7, index).set(DRAW, 40, block.number);
         if (size == 0) NODE.openRound();
     }
 
     /// @dev Tasks with vacated seats whose nodes are there go into the round, those without go to the end of the line.
     function _drawVacancies(Servable.Left memory left, uint256 index, uint256 end) private returns (uint256) {
-        uint256 first = _header.get(VACANT_FIRST, 32);
-        uint256 next = _header.get(VACANT_NEXT, 32);
-        uint256 looks = next - first < VACANCY_LOOKS ? next - first : VACANCY_LOOKS;
+        uint256 looks = _header.get(VACANT_COUNT, 16);
+        if (looks > VACANCY_LOOKS) looks = VACANCY_LOOKS;
         for (; looks != 0 && index < end; --looks) {
-            TaskId task = _vacant.taskAt(first++);
+            TaskId task = _nextInLine();
             ITask.Order memory o = TASK.orderOf(task);
             if (o.seats == 0) continue;
             if (_canRefill(left, o)) {
@@ -217,12 +211,30 @@ contract TaskQueue is QueueState {
                 _enterRound(task, index++);
                 TASK.refillDrawn(task);
             } else {
-                _vacant.put(next++, task);
+                _lineUp(task);
             }
         }
-        if (first == next) (first, next) = (0, 0);
-        _header = _header.set(VACANT_FIRST, 32, first).set(VACANT_NEXT, 32, next);
         return index;
+    }
+
+    /// @dev Puts a task at the end of the line of vacancies.
+    function _lineUp(TaskId task) private {
+        _vacant.put((_header.get(VACANT_FIRST, 16) + _header.get(VACANT_COUNT, 16)) % RING, task);
+        _header = _header.plus(VACANT_COUNT, 1);
+    }
+
+    /// @dev Takes the first task out of the line of vacancies.
+    function _nextInLine() private returns (TaskId task) {
+        uint256 first = _header.get(VACANT_FIRST, 16);
+        task = _vacant.taskAt(first);
+        _header = _header.minus(VACANT_COUNT, 1).set(VACANT_FIRST, 16, (first + 1) % RING);
+    }
+
+    /// @dev The queue's limit follows the active nodes from draw to draw, which know them anyway.
+    function _updateLimit(uint256 active) private {
+        uint256 header = _header;
+        uint256 most = FixedPointMathLib.clamp(header.get(PER_NODE, 10) * active, MIN_LIMIT, MAX_LIMIT);
+        if (most != header.get(LIMIT, COUNT)) _header = header.set(LIMIT, COUNT, most);
     }
 
     function _canRefill(Servable.Left memory left, ITask.Order memory o) private view returns (bool) {
@@ -249,10 +261,10 @@ contract TaskQueue is QueueState {
     /// @dev Draws the task for which a class is reserved, whose nodes are there.
     function _drawReserved(uint256 index) private returns (uint256) {
         TaskId task = _reservation.task;
-        uint256 id = TaskId.unwrap(task);
-        if (_expired(id)) return index;
+        (uint256 ticket,) = _queued(task);
+        if (_expired(ticket)) return index;
         _reservation.drawn = true;
-        _takeOut(id);
+        _takeOut(ticket);
         _enterRound(task, index);
         return index + 1;
     }
@@ -262,19 +274,19 @@ contract TaskQueue is QueueState {
         for (uint256 tries = end - index; tries != 0; --tries) {
             Best memory best = _best(left);
             if (Level.unwrap(best.level) == 0) break;
-            uint256 id = _shelf.books[BookTag.bookKey(best.kind, best.tier, best.class)].first(best.level);
-            if (_expired(id)) continue;
+            uint256 ticket = _shelf.books[BookTag.bookKey(best.kind, best.tier, best.class)].first(best.level);
+            if (_expired(ticket)) continue;
             left.take(best.tier, best.class, _needsOneClass(best.kind, best.class), 3);
-            _remove(id);
-            _enterRound(TaskId.wrap(uint40(id)), index++);
+            _enterRound(_remove(ticket), index++);
         }
         return index;
     }
 
     /// @dev Expires a task whose wait is over.
-    function _expired(uint256 id) private returns (bool over) {
-        over = block.timestamp > BookTag.expiresAt(_shelf.entries.tagOf(id));
-        if (over) TASK.expire(TaskId.wrap(uint40(id)));
+    function _expired(uint256 ticket) private returns (bool over) {
+        uint256 tag = _shelf.entries.tagOf(ticket);
+        over = block.timestamp > BookTag.expiresAt(tag);
+        if (over) TASK.expire(BookTag.task(tag));
     }
 
     function _enterRound(TaskId task, uint256 index) private {
@@ -285,17 +297,15 @@ contract TaskQueue is QueueState {
     /// @dev A drawn task that found no nodes goes back to the front of its level. It has waited: it may reserve at once.
     function _requeue(TaskId task) private {
         ITask.Order memory o = TASK.orderOf(task);
-        _header = _header.plus(QUEUED, 1);
-        _shelf.insert(TaskId.unwrap(task), o.level, BookTag.pack(o.kind, o.tier, o.class, o.expiresAt, 0), true);
+        TASK.requeued(task, _add(o.level, BookTag.pack(task, o.kind, o.tier, o.class, o.expiresAt, 0), true));
         emit TaskRequeued(task);
     }
 
     /// @dev Takes the newest task of the lowest level out of the full queue, if the newcomer's level is higher.
     function _evict(ValueRate value, Level level) private returns (TaskId evicted) {
-        (Level least, uint256 id) = _shelf.least(_header.get(HALVES, 32));
+        (Level least, uint256 ticket) = _shelf.least(_header.get(HALVES, 32));
         if (!(level > least)) revert FeeTooLow(value, ValueRates.floor(least));
-        _remove(id);
-        evicted = TaskId.wrap(uint40(id));
+        evicted = _remove(ticket);
         emit TaskEvicted(evicted);
     }
 
@@ -348,17 +358,34 @@ contract TaskQueue is QueueState {
         return ClassId.unwrap(class) != 0 || _header.get(SAME_CLASS + kind, 1) != 0;
     }
 
-    /// @dev A task leaves the queue. The reservation it may hold is void, but binds the round drawn under it.
-    function _remove(uint256 id) private {
-        _takeOut(id);
-        if (_header.get(RESERVED, 1) == 0 || TaskId.unwrap(_reservation.task) != id) return;
-        _reservation.task = TaskId.wrap(0);
-        emit ReservationEnded(TaskId.wrap(uint40(id)), _reservation.class);
+    /// @dev Gives a task a ticket and puts it into its book.
+    function _add(Level level, uint256 tag, bool front) private returns (uint32) {
+        uint256 ticket = _header.get(RETIRED, COUNT);
+        if (ticket == 0) {
+            ticket = _header.get(LAST_TICKET, COUNT) + 1;
+            _header = _header.set(LAST_TICKET, COUNT, ticket);
+        } else {
+            _header = _header.set(RETIRED, COUNT, _shelf.entries.next(ticket));
+        }
+        _header = _header.plus(QUEUED, 1);
+        _shelf.insert(ticket, level, tag, front);
+        return uint32(ticket);
     }
 
-    function _takeOut(uint256 id) private {
-        _header = _header.minus(QUEUED, 1);
-        _shelf.remove(id);
+    /// @dev A task leaves the queue. The reservation it may hold is void, but binds the round drawn under it.
+    function _remove(uint256 ticket) private returns (TaskId task) {
+        task = _takeOut(ticket);
+        if (_header.get(RESERVED, 1) == 0 || _reservation.task != task) return task;
+        _reservation.task = TaskId.wrap(0);
+        emit ReservationEnded(task, _reservation.class);
+    }
+
+    /// @dev Takes a ticket out of its book and retires it.
+    function _takeOut(uint256 ticket) private returns (TaskId task) {
+        task = _taskOf(ticket);
+        _shelf.remove(ticket);
+        _shelf.entries.retire(ticket, _header.get(RETIRED, COUNT));
+        _header = _header.minus(QUEUED, 1).set(RETIRED, COUNT, ticket);
     }
 
     function _endReservation(Reservation memory held) private {

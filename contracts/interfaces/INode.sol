@@ -393,9 +393,11 @@ interface INode {
     /// @return What can be drawn for now.
     function capacity() external view returns (Capacity memory);
 
-    /// @return The same, packed by tier: free in bits 0 to 31, servable in 32 to 63, active in 64 to 95. For TaskQueue:
+    /// @notice The same, packed by tier: free in bits 0 to 31, servable in 32 to 63, active in 64 to 95. For TaskQueue:
     /// sixteen words pass between contracts for a third of the gas.
-    function tierWords() external view returns (uint256[16] memory);
+    /// @return words One a tier.
+    /// @return active The number of active nodes.
+    function tierWords() external view returns (uint256[16] memory words, uint256 active);
 
     /// @return The counters.
     function counts() external view returns (Counts memory);

@@ -83,6 +83,7 @@ interface ITask {
     /// @notice What the queue needs to know of a task to place it.
     /// @param level Its place, while queued or drawn.
     /// @param seats Nodes it waits for: three while queued or drawn, the vacated seats while vacant, else none.
+    /// @param ticket The queue's name for it, while queued.
     struct Order {
         Level level;
         uint8 kind;
@@ -90,6 +91,7 @@ interface ITask {
         ClassId class;
         uint40 expiresAt;
         uint8 seats;
+        uint32 ticket;
     }
 
     /// @notice A task in full, but for its creator and escrow once it has ended. Ranks count from 1 in the order of commits and of reveals; 0 means "not yet".
@@ -311,6 +313,11 @@ interface ITask {
     /// @return Whether nothing more is to be done: false when three nodes were not found.
     /// @custom:error NotAllowed
     function seat(TaskId task, bytes32 entropy, ClassId reserved, ClassId avoid, address keeper) external returns (bool);
+
+    /// @notice A drawn task that found no nodes is queued again. Only TaskQueue.
+    /// @param ticket The queue's name for it.
+    /// @custom:error NotAllowed, WrongState
+    function requeued(TaskId task, uint32 ticket) external;
 
     /// @notice The vacated seats of the task are in a drawn round: from here on only their seating moves the task, so that
     /// nobody can call it off after seeing who would get them. Only TaskQueue.

@@ -127,6 +127,7 @@ interface ITaskQueue {
 
     /// @notice Adds a task to its book. Only Task.
     /// @param class The required class, or 0 for the book of `tier`.
+    /// @return ticket The queue's name for the task, which it must be given to remove it.
     /// @return evicted The task that gave way, or 0.
     /// @custom:error NotAllowed, FeeTooLow
     function enqueue(
@@ -137,11 +138,11 @@ interface ITaskQueue {
         uint8 tier,
         ClassId class,
         uint40 expiresAt
-    ) external returns (TaskId evicted);
+    ) external returns (uint32 ticket, TaskId evicted);
 
     /// @notice Takes a task out of its book. Only Task.
     /// @custom:error NotAllowed, NotQueued
-    function remove(TaskId task) external;
+    function remove(TaskId task, uint32 ticket) external;
 
     /// @notice The task has seats to give away: nodes for them are drawn before anything else. Only Task.
     /// @custom:error NotAllowed
@@ -185,7 +186,8 @@ interface ITaskQueue {
     /// @return task The one a newcomer of a higher level would replace if the queue were full.
     function lowest() external view returns (Level level, TaskId task);
 
-    /// @return The most tasks the queue takes: `tasksPerNode` for each active node, and at least `MIN_LIMIT`.
+    /// @return The most tasks the queue takes: `tasksPerNode` for each node that was active at the last draw, and at least
+    /// `MIN_LIMIT`.
     function limit() external view returns (uint256);
 
     /// @return The tasks that have seats to give away.

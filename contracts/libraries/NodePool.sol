@@ -46,14 +46,14 @@ library NodePool {
     /// @dev A class is open to tasks that name none while it has at least this fraction of the active nodes.
     uint256 private constant OPEN_SHARE = 32;
 
-    /// @notice Adds one to the counter at `offset` of the header.
-    function raise(Pool storage pool, uint256 offset) internal {
-        pool.header = pool.header.plus(offset, 1);
+    /// @notice Adds `n` to the counter at `offset` of the header.
+    function raise(Pool storage pool, uint256 offset, uint256 n) internal {
+        pool.header = pool.header.plus(offset, n);
     }
 
-    /// @notice Takes one from the counter at `offset` of the header.
-    function lower(Pool storage pool, uint256 offset) internal {
-        pool.header = pool.header.minus(offset, 1);
+    /// @notice Takes `n` from the counter at `offset` of the header.
+    function lower(Pool storage pool, uint256 offset, uint256 n) internal {
+        pool.header = pool.header.minus(offset, n);
     }
 
     /// @return The counter at `offset` of the header.

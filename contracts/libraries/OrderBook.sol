@@ -39,6 +39,8 @@ library OrderBook {
     uint256 private constant NEXT = 40;
     uint256 private constant LEVEL = 80;
     uint256 private constant TAG = 96;
+    /// @dev The word of a retired id: no level, so that it is in no book.
+    uint256 private constant RETIRED = 1 << TAG;
 
     /// @notice Adds `id` behind all others of its level.
     /// @dev `id` must not be in a book, `level` must not be 0.
@@ -145,9 +147,14 @@ library OrderBook {
         return book.lists[Level.unwrap(level)].get(COUNT, ID);
     }
 
+    /// @notice Puts `id`, which is in no book, before `next_` on a list of ids to be used again. Its word stays non-zero.
+    function retire(Entries storage entries, uint256 id, uint256 next_) internal {
+        entries.words[id] = RETIRED | (next_ << NEXT);
+    }
+
     /// @return Whether `id` is in a book.
     function contains(Entries storage entries, uint256 id) internal view returns (bool) {
-        return entries.words[id] != 0;
+        return entries.words[id].get(LEVEL, 16) != 0;
     }
 
     /// @return The level of `id`, which must be in a book.
@@ -155,7 +162,7 @@ library OrderBook {
         return Level.wrap(uint16(entries.words[id].get(LEVEL, 16)));
     }
 
-    /// @return The entry behind `id` in its level, or 0.
+    /// @return The entry behind `id` in its level, or on the list of retired ids, or 0.
     function next(Entries storage entries, uint256 id) internal view returns (uint256) {
         return entries.words[id].get(NEXT, ID);
     }

@@ -11,8 +11,10 @@ import {Vote} from "./Verdict.sol";
 
 /// @notice What follows from three votes: the division of the escrow, the grades and the lapses.
 library Settlement {
-    /// @dev `agreeing` is a mask of seats; `shares` and `refund` add up to the escrow.
+    /// @dev `given` and `agreeing` are masks of seats: those whose results were not read from storage, and those that agree.
+    /// `shares` and `refund` add up to the escrow.
     struct Outcome {
+        uint256 given;
         Vote[3] votes;
         bytes32[3] results;
         Ending ending;
@@ -45,19 +47,22 @@ library Settlement {
     /// @return grades Points of those who agree; 0 for those who stood against them; a miss for the missing, unless all
     /// are.
     function grade(Outcome memory o, TaskSlot s) internal pure returns (uint8[3] memory grades) {
-        bool none = deserted(s);
+        uint256 missing = missed(s);
+        uint8 ofMissing = deserted(s) ? IGNORED : MISSED;
+        uint8 ofOthers = o.agreeing != 0 ? 0 : IGNORED;
         for (uint256 i; i < 3; ++i) {
             if ((o.agreeing >> i) & 1 != 0) grades[i] = uint8(_points(s, i));
-            else if (missed(s, i)) grades[i] = none ? IGNORED : MISSED;
-            else grades[i] = o.agreeing != 0 ? 0 : IGNORED;
+            else grades[i] = (missing >> i) & 1 != 0 ? ofMissing : ofOthers;
         }
     }
 
-    /// @return What the seat failed to do, if it is to be penalized for it.
-    function lapse(Outcome memory o, TaskSlot s, uint256 seat) internal pure returns (INode.Lapse) {
-        if (!missed(s, seat) || deserted(s)) return INode.Lapse.None;
-        bool concealed = s.commitRank(seat) != 0 && o.agreeing != 0;
-        return concealed ? INode.Lapse.Concealed : INode.Lapse.Missed;
+    /// @return concealed The seats that committed and kept their reveal back while two others agreed, as a mask.
+    /// @return missing The other seats that are to be penalized for what they failed to do.
+    function lapses(Outcome memory o, TaskSlot s) internal pure returns (uint256 concealed, uint256 missing) {
+        if (deserted(s)) return (0, 0);
+        missing = missed(s);
+        if (o.agreeing != 0) concealed = missing & s.committed();
+        missing ^= concealed;
     }
 
     /// @return Whether the seat gave a result that stands alone against two who agree.
@@ -65,12 +70,11 @@ library Settlement {
         return o.agreeing != 0 && (o.agreeing >> seat) & 1 == 0 && o.votes[seat] == Vote.Result;
     }
 
-    /// @return Whether the holder of the seat let the stage pass: a commit stage without its commitment, a reveal stage
-    /// without its reveal. A vacated seat has no holder.
-    function missed(TaskSlot s, uint256 seat) internal pure returns (bool) {
-        if ((s.vacated() >> seat) & 1 != 0) return false;
-        bool revealing = s.state() == ITask.State.Revealing;
-        return revealing ? s.revealRank(seat) == 0 : s.commitRank(seat) == 0;
+    /// @return The seats whose holder let the stage pass, as a mask: a commit stage without its commitment, a reveal
+    /// stage without its reveal. A vacated seat has no holder.
+    function missed(TaskSlot s) internal pure returns (uint256) {
+        uint256 done = s.state() == ITask.State.Revealing ? s.revealed() : s.committed();
+        return ALL & ~(done | s.vacated());
     }
 
     /// @return Whether nobody did anything in this stage, so that the fault may lie with the task.

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ClassId} from "./Ids.sol";
+import {ClassId, TaskId} from "./Ids.sol";
 
 /// @notice The 160 bits an order-book entry carries about its task, and the keys of the books.
-/// @dev Bits: class 0-31 | kind 32-39 | tier 40-47 | expires at 48-87 | queued at 88-127 (seconds).
+/// @dev Bits: class 0-31 | kind 32-39 | tier 40-47 | expires at 48-87 | queued at 88-119 (seconds) |
+/// task 120-159.
 library BookTag {
     /// @return The packed tag; `class_` 0 means the book of `tier_`.
-    function pack(uint8 kind_, uint8 tier_, ClassId class_, uint40 expiresAt_, uint40 queuedAt_)
+    function pack(TaskId task_, uint8 kind_, uint8 tier_, ClassId class_, uint40 expiresAt_, uint32 queuedAt_)
         internal
         pure
         returns (uint256)
     {
         return uint256(ClassId.unwrap(class_)) | (uint256(kind_) << 32) | (uint256(tier_) << 40)
-            | (uint256(expiresAt_) << 48) | (uint256(queuedAt_) << 88);
+            | (uint256(expiresAt_) << 48) | (uint256(queuedAt_) << 88) | (uint256(TaskId.unwrap(task_)) << 120);
     }
 
     function class(uint256 tag) internal pure returns (ClassId) {
@@ -32,8 +33,12 @@ library BookTag {
         return uint40(tag >> 48);
     }
 
-    function queuedAt(uint256 tag) internal pure returns (uint40) {
-        return uint40(tag >> 88);
+    function queuedAt(uint256 tag) internal pure returns (uint32) {
+        return uint32(tag >> 88);
+    }
+
+    function task(uint256 tag) internal pure returns (TaskId) {
+        return TaskId.wrap(uint40(tag >> 120));
     }
 
     /// @return The book a tag belongs to.

@@ -6,7 +6,7 @@ import {Bits} from "../libraries/Bits.sol";
 import {ClassId, NodeId} from "./Ids.sol";
 
 /// @notice The course of a task, in one storage slot.
-/// @dev Bits: state 0-7 | kind 8-15 | size 16-47 | nodes 48-143 (three of 32) | commit ranks 144-151 (three of 2, then
+/// @dev Bits: state 0-7 | kind 8-15 | size 16-47 | nodes 48-143 (three of 32; while queued the ticket) | commit ranks 144-151 (three of 2, then
 /// the count) | reveal ranks 152-159 (likewise) | deadline 160-199 | tier 200-207 | class 208-239 | agreeing 240-242 |
 /// deliverer 243-244 | vacated 245-247 | refills 248-249 | relayed 250.
 type TaskSlot is uint256;
@@ -57,6 +57,13 @@ library TaskSlots {
         return TaskSlot.wrap(TaskSlot.unwrap(s).set(48 + 32 * seat, 32, NodeId.unwrap(v)));
     }
 
+    function withNodes(TaskSlot s, NodeId[3] memory all) internal pure returns (TaskSlot) {
+        for (uint256 i; i < 3; ++i) {
+            s = withNode(s, i, all[i]);
+        }
+        return s;
+    }
+
     /// @return 1 for the first seat that committed, 0 for one that has not.
     function commitRank(TaskSlot s, uint256 seat) internal pure returns (uint256) {
         return TaskSlot.unwrap(s).get(COMMITS + 2 * seat, 2);
@@ -67,7 +74,7 @@ library TaskSlots {
     }
 
     function withCommit(TaskSlot s, uint256 seat) internal pure returns (TaskSlot) {
-        return TaskSlot.wrap(_ranked(TaskSlot.unwrap(s), COMMITS, seat));
+        return TaskSlot.wrap(_withRank(TaskSlot.unwrap(s), COMMITS, seat));
     }
 
     /// @return 1 for the first seat that revealed, 0 for one that has not.
@@ -80,7 +87,7 @@ library TaskSlots {
     }
 
     function withReveal(TaskSlot s, uint256 seat) internal pure returns (TaskSlot) {
-        return TaskSlot.wrap(_ranked(TaskSlot.unwrap(s), REVEALS, seat));
+        return TaskSlot.wrap(_withRank(TaskSlot.unwrap(s), REVEALS, seat));
     }
 
     function deadline(TaskSlot s) internal pure returns (uint40) {
@@ -111,6 +118,15 @@ library TaskSlots {
         return TaskSlot.unwrap(s).get(243, 2);
     }
 
+    /// @return The queue's name for the task while it is queued, in the place of the first node.
+    function ticket(TaskSlot s) internal pure returns (uint32) {
+        return NodeId.unwrap(node(s, 0));
+    }
+
+    function withTicket(TaskSlot s, uint32 v) internal pure returns (TaskSlot) {
+        return withNode(s, 0, NodeId.wrap(v));
+    }
+
     /// @return The seats whose holder let the commit stage pass and that nobody has taken over, as a mask. Their nodes
     /// are still named, so that a refill can pass them over.
     function vacated(TaskSlot s) internal pure returns (uint256) {
@@ -139,11 +155,14 @@ library TaskSlots {
         return TaskSlot.wrap(TaskSlot.unwrap(s).set(250, 1, 1));
     }
 
-    /// @return mask The seats that have not committed.
-    function uncommitted(TaskSlot s) internal pure returns (uint256 mask) {
-        for (uint256 i; i < 3; ++i) {
-            if (commitRank(s, i) == 0) mask |= 1 << i;
-        }
+    /// @return The seats that have committed, as a mask.
+    function committed(TaskSlot s) internal pure returns (uint256) {
+        return _ranked(TaskSlot.unwrap(s) >> COMMITS);
+    }
+
+    /// @return The seats that have revealed, as a mask.
+    function revealed(TaskSlot s) internal pure returns (uint256) {
+        return _ranked(TaskSlot.unwrap(s) >> REVEALS);
     }
 
     /// @return seat The seat `holder` holds, or 3.
@@ -159,8 +178,14 @@ library TaskSlots {
         return TaskSlot.wrap(TaskSlot.unwrap(s).set(243, 2, seat));
     }
 
+    /// @dev The seats whose two bits of `ranks` are not both 0, as a mask.
+    function _ranked(uint256 ranks) private pure returns (uint256) {
+        uint256 any = ranks | (ranks >> 1);
+        return (any & 1) | ((any >> 1) & 2) | ((any >> 2) & 4);
+    }
+
     /// @dev Gives `seat` the next rank in the byte at `offset` and raises its count.
-    function _ranked(uint256 word, uint256 offset, uint256 seat) private pure returns (uint256) {
+    function _withRank(uint256 word, uint256 offset, uint256 seat) private pure returns (uint256) {
         uint256 rank = word.get(offset + 6, 2) + 1;
         return word.set(offset + 2 * seat, 2, rank).set(offset + 6, 2, rank);
     }
