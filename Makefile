@@ -40,6 +40,7 @@ lint: lint-contracts lint-rust lint-house ## check formats and lints; a warning 
 
 lint-contracts: setup
 	$(FORGE) fmt --check
+	node script/reference.cjs --check
 	@# What lint compiles has no bytecode; kept apart, so that no other command takes it for compiled.
 	FOUNDRY_OUT=cache/lint/out FOUNDRY_CACHE_PATH=cache/lint $(FORGE) lint
 	@mkdir -p out
