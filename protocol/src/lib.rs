@@ -9,5 +9,6 @@ pub mod error_code;
 pub mod pinned;
 pub mod relay;
 pub mod result;
+pub mod stored;
 pub mod task;
 pub mod value;

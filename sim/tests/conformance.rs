@@ -6,10 +6,11 @@
 use alloy::{
     hex,
     primitives::{Address, B256, Bytes, U256, utils::parse_ether},
+    sol_types::SolEvent,
 };
 use xenon_protocol::{
     chain::{Account, Call, Chain, ChainError, EventLog, LogFilter, Receipt, RpcAccount, TypedChain},
-    contracts::{Node, Task},
+    contracts::{Node, Task, TaskQueue},
     deployment::{DEPLOYMENT_PROXY, DeployParams, Deployment, deploy},
     devnet::{Anvil, AnvilConfig},
 };
@@ -108,8 +109,14 @@ async fn joining_is_seen_in_logs<A: Account>(account: &A, network: &Deployment) 
     let all = account.chain().logs(&LogFilter::of(network.addresses(), 0, head.number)).await.unwrap();
     let (founding, joining) = all.split_at(all.len() - receipt.logs.len());
     assert_eq!(joining, receipt.logs);
-    assert!(founding.iter().all(|log| log.decode::<Task::KindAdded>().is_some() && log.address == network.task));
-    assert_eq!(founding.len(), 2, "nothing but the two kinds was announced before");
+    let announced = |event: B256| founding.iter().filter(|log| log.topics[0] == event).count();
+    let parameters = [
+        Task::TermsChanged::SIGNATURE_HASH,
+        Node::RulesChanged::SIGNATURE_HASH,
+        TaskQueue::LimitsChanged::SIGNATURE_HASH,
+    ];
+    assert_eq!((parameters.map(announced), announced(Task::KindAdded::SIGNATURE_HASH)), ([1; 3], 2));
+    assert_eq!(founding.len(), 5, "nothing but kinds and parameters was announced before");
     let only = LogFilter::of([network.node], 0, head.number).event::<Node::NodeJoined>();
     let found = account.chain().logs(&only).await.unwrap();
     assert_eq!(found.iter().filter_map(EventLog::decode::<Node::NodeJoined>).collect::<Vec<_>>(), [event]);

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use alloy::primitives::{Address, Bytes, U256, aliases::U96, utils::parse_ether};
+use alloy::primitives::{Address, B256, Bytes, U256, aliases::U96, utils::parse_ether};
 use xenon_protocol::{
     chain::{Account, Call, Chain, ChainError, EventLog, Head, LogFilter, Receipt, TypedChain},
-    contracts::{Node, Task},
+    contracts::{Node, Task, TaskQueue, Timelock},
     deployment::{DeployParams, Deployment, deploy},
 };
 use xenon_sim::{Genesis, RevmAccount, RevmChain};
@@ -60,7 +60,8 @@ async fn network_is_found_by_the_address_of_its_task_contract() {
 async fn addresses_are_the_same_on_every_chain() {
     let (here, there) = (rich_deployer(), deployer_on(4242, parse_ether("1000").unwrap()));
     let first = deploy(&here, &DeployParams::default()).await.unwrap();
-    let second = deploy(&there, &DeployParams { min_stake: U96::from(5), ..DeployParams::default() }).await.unwrap();
+    let rich = DeployParams { min_stake: U96::from(parse_ether("800").unwrap()), ..DeployParams::default() };
+    let second = deploy(&there, &rich).await.unwrap();
     assert_eq!(first.addresses(), second.addresses());
 }
 
@@ -87,9 +88,58 @@ async fn parameters_reach_the_contracts() {
     let chain = deployer.chain();
     assert_eq!(chain.view(network.node, &Node::minStakeCall {}).await.unwrap(), params.min_stake);
     assert_eq!(chain.view(network.task, &Task::termsCall {}).await.unwrap(), params.terms);
+    assert_eq!(chain.view(network.node, &Node::rulesCall {}).await.unwrap(), params.rules);
+    assert_eq!(chain.view(network.queue, &TaskQueue::limitsCall {}).await.unwrap(), params.limits);
     for (number, kind) in (0..).zip(&params.kinds) {
         assert_eq!(chain.view(network.task, &Task::kindOfCall { kind: number }).await.unwrap(), *kind);
     }
+}
+
+#[tokio::test]
+async fn owner_is_a_timelock_in_which_the_governor_proposes_and_anybody_executes() {
+    let deployer = rich_deployer();
+    let params = DeployParams { governor: Some(BENEFACTOR), ..DeployParams::default() };
+    let network = deploy(&deployer, &params).await.unwrap();
+    let (chain, timelock) = (deployer.chain(), Deployment::timelock_of(DEPLOYER));
+    let change = Call::new(network.task, &Task::setTermsCall { terms_: params.terms });
+    let refused = chain.call(DEPLOYER, &change).await.unwrap_err().revert().unwrap().decode::<Task::NotAllowed>();
+    assert_eq!(refused.unwrap().required, timelock);
+    let (predecessor, salt, value) = (B256::ZERO, B256::ZERO, U256::ZERO);
+    let delay = U256::from(2 * 24 * 3600);
+    assert_eq!(chain.view(timelock, &Timelock::getMinDelayCall {}).await.unwrap(), delay);
+    let proposal =
+        Timelock::scheduleCall { target: change.to, value, data: change.data.clone(), predecessor, salt, delay };
+    let execution = Timelock::executeCall { target: change.to, value, payload: change.data, predecessor, salt };
+    let (proposal, execution) = (Call::new(timelock, &proposal), Call::new(timelock, &execution));
+    let by_another = deployer.send(proposal.clone()).await.unwrap_err();
+    assert!(by_another.revert().unwrap().is::<Timelock::AccessControlUnauthorizedAccount>(), "{by_another}");
+    chain.account(BENEFACTOR).send(proposal).await.unwrap();
+    let early = deployer.send(execution.clone()).await.unwrap_err();
+    assert!(early.revert().unwrap().is::<Timelock::TimelockUnexpectedOperationState>(), "{early}");
+    chain.mine(delay.to());
+    assert!(deployer.send(execution).await.unwrap().event::<Task::TermsChanged>().is_some());
+}
+
+#[tokio::test]
+async fn nobody_but_the_timelock_itself_administers_it() {
+    let deployer = rich_deployer();
+    deploy(&deployer, &DeployParams::default()).await.unwrap();
+    let (chain, timelock) = (deployer.chain(), Deployment::timelock_of(DEPLOYER));
+    let role = chain.view(timelock, &Timelock::DEFAULT_ADMIN_ROLECall {}).await.unwrap();
+    for account in [DEPLOYER, BENEFACTOR, Address::ZERO, timelock] {
+        let has = chain.view(timelock, &Timelock::hasRoleCall { role, account }).await.unwrap();
+        assert_eq!(has, account == timelock, "{account}");
+    }
+}
+
+#[tokio::test]
+async fn owner_that_was_named_takes_the_place_of_the_timelock() {
+    let deployer = rich_deployer();
+    let params = DeployParams { owner: Some(BENEFACTOR), ..DeployParams::default() };
+    let network = deploy(&deployer, &params).await.unwrap();
+    let chain = deployer.chain();
+    assert!(chain.code(Deployment::timelock_of(DEPLOYER)).await.unwrap().is_empty());
+    chain.call(BENEFACTOR, &Call::new(network.task, &Task::setTermsCall { terms_: params.terms })).await.unwrap();
 }
 
 /// A chain on which nothing is.

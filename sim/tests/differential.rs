@@ -16,6 +16,7 @@ use xenon_protocol::{
     contracts::{Create3Factory, Task, TaskQueue},
     deployment::{DeployParams, Deployment, create3_address, deploy, factory_address},
     error_code::ERROR_PREFIX,
+    stored::stored_digest,
     value::ValueRate,
 };
 use xenon_sim::{Genesis, RevmChain};
@@ -67,6 +68,13 @@ proptest! {
         };
         let theirs = ask(WORLD.network.task, &call);
         prop_assert_eq!(commitment(task, key.into(), result.into(), &secret), theirs);
+    }
+
+    #[test]
+    fn digest_of_a_stored_reply_is_that_of_the_contract(task in 0..1u64 << 40, content: [u8; 32]) {
+        let call = Task::storedDigestCall { task: U40::from(task), content: content.into() };
+        let ours = stored_digest(WORLD.network.chain_id, WORLD.network.task, task, content.into());
+        prop_assert_eq!(ours, ask(WORLD.network.task, &call));
     }
 
     #[test]

@@ -6,14 +6,16 @@ mod network;
 
 use alloy::{
     primitives::{B256, aliases::U40, keccak256},
+    signers::{SignerSync as _, local::PrivateKeySigner},
     sol_types::SolEvent,
 };
-use network::{COIN, CREATOR, KEEPER, Network, key, operator, salt};
+use network::{COIN, CREATOR, KEEPER, Network, key, salt};
 use xenon_protocol::{
     chain::{Chain, LogFilter},
     commitment::commitment,
     contracts::{Ending, State, Status, Task, TaskQueue},
     error_code::{ErrorCode, error_result},
+    stored::stored_digest,
 };
 
 /// What a task pays.
@@ -83,14 +85,14 @@ async fn three_who_agree_share_the_fee_in_the_order_they_came() {
     assert_eq!(event.shares.map(|share| share.to::<u128>()), [points(18), points(12), points(20)]);
 
     let deliverer = usize::from(net.task(task).await.deliverer);
-    assert_eq!(net.credit_at(task, deliverer).await, 0, "its share is held until it delivers");
+    assert_eq!(net.earned_at(task, deliverer).await, 0, "its share is held until it delivers");
     let nothing = net.deliver(task, B256::ZERO).await.unwrap_err();
     assert!(nothing.revert().unwrap().is::<Task::ContentZero>(), "{nothing}");
     net.deliver(task, answer()).await.unwrap();
 
-    assert_eq!(net.credit_at(task, 2).await, points(20));
-    assert_eq!(net.credit_at(task, 0).await, points(18));
-    assert_eq!(net.credit_at(task, 1).await, points(12));
+    assert_eq!(net.earned_at(task, 2).await, points(20));
+    assert_eq!(net.earned_at(task, 0).await, points(18));
+    assert_eq!(net.earned_at(task, 1).await, points(12));
     assert_eq!(net.credit(KEEPER).await, FEE / 100);
     assert_eq!(net.state(task).await, State::Ended);
     assert_eq!(net.tally().await.agreed.to::<u64>(), 1);
@@ -106,9 +108,9 @@ async fn lazy_node_is_frozen_and_its_share_goes_back() {
     assert_eq!(net.status(lazy).await, Status::Frozen);
     assert_eq!(net.status(honest).await, Status::Free);
     net.deliver(task, answer()).await.unwrap();
-    assert_eq!(net.credit(operator(lazy)).await, 0);
-    assert_eq!(net.credit_at(task, 1).await, points(18));
-    assert_eq!(net.credit_at(task, 2).await, points(12));
+    assert_eq!(net.earned(lazy).await, 0);
+    assert_eq!(net.earned_at(task, 1).await, points(18));
+    assert_eq!(net.earned_at(task, 2).await, points(12));
     assert_eq!(net.credit(CREATOR).await, POT - points(18) - points(12));
     net.assert_all_money_can_be_withdrawn(FEE).await;
 }
@@ -122,13 +124,64 @@ async fn absent_node_does_not_hold_up_the_two_who_agree() {
         net.commit(task, seat, result).await.unwrap();
     }
     net.advance_when_due(task).await;
+    assert_eq!(net.state(task).await, State::Vacant);
+    net.advance_when_due(task).await;
+    assert_eq!(net.state(task).await, State::Revealing, "nobody else was there");
     net.reveal_all(task, &votes).await;
     net.deliver(task, answer()).await.unwrap();
     let absent = net.node_at(task, 1).await;
     assert_eq!(net.status(absent).await, Status::Free, "never frozen for being absent");
     assert_eq!(net.record(absent).await.misses, 1);
-    assert_eq!(net.credit(operator(absent)).await, 0);
+    assert_eq!(net.earned(absent).await, 0);
     assert_eq!(net.tally().await.agreed.to::<u64>(), 1);
+    net.assert_all_money_can_be_withdrawn(FEE).await;
+}
+
+#[tokio::test]
+async fn seat_of_an_absent_node_is_given_to_another() {
+    let net = Network::with_nodes(4).await;
+    let task = net.seated(FEE).await;
+    let absent = net.node_at(task, 1).await;
+    let fresh = 1 + 2 + 3 + 4 - net.task(task).await.nodes.iter().sum::<u32>();
+    for seat in [2, 0] {
+        net.commit(task, seat, answer()).await.unwrap();
+    }
+    net.advance_when_due(task).await;
+    let early = net.commit(task, 1, answer()).await.unwrap_err();
+    assert!(early.revert().unwrap().is::<Task::NotSeated>(), "{early}");
+    let refilled = net.seat().await.event::<Task::SeatsRefilled>().unwrap();
+    assert_eq!((refilled.nodes[1], net.node_at(task, 1).await), (fresh, fresh), "never the one that was let go");
+    net.commit(task, 1, answer()).await.unwrap();
+    net.reveal_all(task, &[(1, answer()), (0, answer()), (2, answer())]).await;
+    net.deliver(task, answer()).await.unwrap();
+    assert!(net.earned(fresh).await > 0);
+    assert_eq!((net.earned(absent).await, net.record(absent).await.misses), (0, 1));
+    net.assert_all_money_can_be_withdrawn(FEE).await;
+}
+
+#[tokio::test]
+async fn task_that_names_a_relay_is_delivered_with_its_signature_only() {
+    let net = Network::with_nodes(3).await;
+    let (relay, stranger) = (PrivateKeySigner::random(), PrivateKeySigner::random());
+    let task = net.create_relayed(FEE, relay.address()).await;
+    net.seat().await;
+    net.vote(task, &[(0, answer()), (1, answer()), (2, answer())]).await;
+    let unsigned = net.deliver(task, answer()).await.unwrap_err();
+    assert!(unsigned.revert().unwrap().is::<Task::RelayMustSign>(), "{unsigned}");
+
+    let node = net.node_at(task, net.task(task).await.deliverer.into()).await;
+    let digest = stored_digest(31337, net.contracts.task, task, answer());
+    let signed = |by: &PrivateKeySigner| Task::deliverSignedCall {
+        node,
+        task: U40::from(task),
+        content: answer(),
+        signature: by.sign_hash_sync(&digest).unwrap().as_bytes().into(),
+    };
+    let forged = net.send_as(key(node), &signed(&stranger)).await.unwrap_err();
+    let refusal = forged.revert().unwrap().decode::<Task::WrongRelay>().unwrap();
+    assert_eq!((refusal.signer, refusal.relay), (stranger.address(), relay.address()));
+    net.send_as(key(node), &signed(&relay)).await.unwrap();
+    assert_eq!(net.state(task).await, State::Ended);
     net.assert_all_money_can_be_withdrawn(FEE).await;
 }
 
@@ -142,7 +195,7 @@ async fn node_that_never_reveals_loses_its_share() {
     net.reveal_all(task, &[(0, answer()), (1, answer())]).await;
     net.advance_when_due(task).await;
     net.deliver(task, answer()).await.unwrap();
-    assert_eq!(net.credit_at(task, 2).await, 0);
+    assert_eq!(net.earned_at(task, 2).await, 0);
     assert_eq!(net.record(net.node_at(task, 2).await).await.misses, 1);
     net.assert_all_money_can_be_withdrawn(FEE).await;
 }
@@ -154,7 +207,7 @@ async fn three_different_answers_are_refunded_and_nobody_is_frozen() {
     net.vote(task, &[(0, answer()), (1, wrong()), (2, other())]).await;
     for seat in 0..3 {
         assert_eq!(net.status(net.node_at(task, seat).await).await, Status::Free);
-        assert_eq!(net.credit_at(task, seat).await, 0);
+        assert_eq!(net.earned_at(task, seat).await, 0);
     }
     assert_eq!(net.credit(CREATOR).await, POT);
     assert_eq!((net.state(task).await, net.tally().await.disagreed.to::<u64>()), (State::Ended, 1));
@@ -171,7 +224,7 @@ async fn error_of_one_node_is_not_punished_and_the_others_are_paid() {
     assert_eq!(net.status(node).await, Status::Free);
     assert_eq!(net.record(node).await.misses, 0);
     net.deliver(task, answer()).await.unwrap();
-    assert_eq!(net.credit(operator(node)).await, 0);
+    assert_eq!(net.earned(node).await, 0);
     net.assert_all_money_can_be_withdrawn(FEE).await;
 }
 
@@ -183,7 +236,7 @@ async fn error_that_all_three_report_costs_the_creator_three_percent() {
     net.vote(task, &[(0, failed), (1, failed), (2, failed)]).await;
     let each = POT * 300 / 10_000 / 3;
     for seat in 0..3 {
-        assert_eq!(net.credit_at(task, seat).await, each);
+        assert_eq!(net.earned_at(task, seat).await, each);
     }
     assert_eq!(net.credit(CREATOR).await, POT - 3 * each);
     assert_eq!((net.state(task).await, net.tally().await.failed.to::<u64>()), (State::Ended, 1));
@@ -195,7 +248,7 @@ async fn task_that_nobody_answers_is_refunded() {
     let net = Network::with_nodes(3).await;
     let task = net.seated(FEE).await;
     net.advance_when_due(task).await;
-    assert_eq!(net.credit(CREATOR).await, POT);
+    assert_eq!(net.credit(CREATOR).await, POT - POT / 100, "who advanced it has its share");
     assert_eq!((net.state(task).await, net.tally().await.unanswered.to::<u64>()), (State::Ended, 1));
     net.assert_all_money_can_be_withdrawn(FEE).await;
 }
@@ -274,8 +327,8 @@ async fn logs_tell_the_whole_story() {
     net.deliver(task, answer()).await.unwrap();
     let head = net.chain.head().await.unwrap().number;
     let logs = net.chain.logs(&LogFilter::of([net.contracts.task], 0, head)).await.unwrap();
-    let story: Vec<_> =
-        logs.iter().map(|log| log.topics[0]).filter(|topic| *topic != Task::KindAdded::SIGNATURE_HASH).collect();
+    let founding = [Task::KindAdded::SIGNATURE_HASH, Task::TermsChanged::SIGNATURE_HASH];
+    let story: Vec<_> = logs.iter().map(|log| log.topics[0]).filter(|topic| !founding.contains(topic)).collect();
     let mut expected = vec![Task::TaskCreated::SIGNATURE_HASH, Task::TaskSeated::SIGNATURE_HASH];
     expected.extend([Task::Committed::SIGNATURE_HASH; 3]);
     expected.push(Task::RevealOpened::SIGNATURE_HASH);

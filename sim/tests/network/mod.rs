@@ -54,7 +54,25 @@ impl Network {
         let hash = keccak256("a task");
         let call =
             Task::createCall { kind: GPT, taskHash: hash, size: 100, minVram: 0, requiredClass: 0, maxWait: 3600 };
-        let call = Call::new(self.contracts.task, &call).with_value(U256::from(fee));
+        self.escrow(&call, fee).await
+    }
+
+    /// The same, delivered with the signature of `relay`.
+    pub(crate) async fn create_relayed(&self, fee: u128, relay: Address) -> u64 {
+        let call = Task::createRelayedCall {
+            kind: GPT,
+            taskHash: keccak256("a task"),
+            size: 100,
+            minVram: 0,
+            requiredClass: 0,
+            maxWait: 3600,
+            relay,
+        };
+        self.escrow(&call, fee).await
+    }
+
+    async fn escrow(&self, call: &impl SolCall, fee: u128) -> u64 {
+        let call = Call::new(self.contracts.task, call).with_value(U256::from(fee));
         let receipt = self.chain.account(CREATOR).send(call).await.unwrap();
         receipt.event::<Task::TaskCreated>().unwrap().task.to()
     }
@@ -67,10 +85,15 @@ impl Network {
     /// Creates a task and gives it its nodes.
     pub(crate) async fn seated(&self, fee: u128) -> u64 {
         let task = self.create(fee).await;
-        self.dispatch(1).await;
-        self.dispatch(1).await;
+        self.seat().await;
         assert_eq!(self.state(task).await, State::Committing);
         task
+    }
+
+    /// Draws one task and seats it.
+    pub(crate) async fn seat(&self) -> Receipt {
+        self.dispatch(1).await;
+        self.dispatch(1).await
     }
 
     pub(crate) async fn commit(&self, task: u64, seat: usize, result: B256) -> Result<Receipt, ChainError> {
@@ -155,14 +178,23 @@ impl Network {
         self.chain.view(self.contracts.task, &Task::creditOfCall { account }).await.unwrap().to()
     }
 
-    /// What the operator of a seat may withdraw, in wei.
-    pub(crate) async fn credit_at(&self, task: u64, seat: usize) -> u128 {
-        self.credit(operator(self.node_at(task, seat).await)).await
+    /// What a node has earned and not collected, in wei.
+    pub(crate) async fn earned(&self, node: u32) -> u128 {
+        self.chain.view(self.contracts.task, &Task::earnedByCall { node }).await.unwrap().to()
     }
 
-    /// Invariant 1 at rest: everybody withdraws, each receives its credit to the wei, and nothing is left over or short.
+    /// What the node of a seat has earned and not collected, in wei.
+    pub(crate) async fn earned_at(&self, task: u64, seat: usize) -> u128 {
+        self.earned(self.node_at(task, seat).await).await
+    }
+
+    /// Invariant 1 at rest: what nodes earned is collected, everybody withdraws, each receives its credit to the wei, and
+    /// nothing is left over or short.
     pub(crate) async fn assert_all_money_can_be_withdrawn(&self, paid_in: u128) {
         let nodes = 1..=self.chain.view(self.contracts.node, &Node::lastNodeCall {}).await.unwrap();
+        for node in nodes.clone() {
+            self.collect(node).await;
+        }
         let everybody: BTreeSet<_> = nodes.map(operator).chain([CREATOR, KEEPER]).collect();
         let mut paid_out = 0;
         for account in everybody {
@@ -170,6 +202,14 @@ impl Network {
         }
         assert_eq!(paid_out, paid_in);
         assert_eq!(self.chain.balance(self.contracts.task).await.unwrap(), U256::ZERO);
+    }
+
+    /// Moves what a node has earned to its operator's credit. Anybody may.
+    async fn collect(&self, node: u32) {
+        let (earned, before) = (self.earned(node).await, self.credit(operator(node)).await);
+        let collected = self.send_as(KEEPER, &Task::collectCall { node }).await;
+        assert_eq!(collected.is_ok(), earned != 0, "node {node}");
+        assert_eq!(self.credit(operator(node)).await, before + earned);
     }
 
     async fn withdraw(&self, account: Address) -> u128 {
