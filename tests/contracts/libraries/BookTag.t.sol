@@ -2,15 +2,20 @@
 pragma solidity 0.8.37;
 
 import {BookTag} from "../../../contracts/types/BookTag.sol";
-import {ClassId} from "../../../contracts/types/Ids.sol";
+import {ClassId, TaskId} from "../../../contracts/types/Ids.sol";
 import {TypedAssertions} from "../TypedAssertions.sol";
 
 contract BookTagTest is TypedAssertions {
-    function testFuzz_givesBackWhatWasPacked(uint8 kind, uint8 tier, uint32 class, uint40 expiresAt, uint40 queuedAt)
-        public
-        pure
-    {
-        uint256 tag = BookTag.pack(kind, tier, ClassId.wrap(class), expiresAt, queuedAt);
+    function testFuzz_givesBackWhatWasPacked(
+        uint40 task,
+        uint8 kind,
+        uint8 tier,
+        uint32 class,
+        uint40 expiresAt,
+        uint32 queuedAt
+    ) public pure {
+        uint256 tag = BookTag.pack(TaskId.wrap(task), kind, tier, ClassId.wrap(class), expiresAt, queuedAt);
+        assertEq(BookTag.task(tag), TaskId.wrap(task));
         assertEq(BookTag.kind(tag), kind);
         assertEq(BookTag.tier(tag), tier);
         assertEq(BookTag.class(tag), ClassId.wrap(class));

@@ -162,15 +162,11 @@ contract NodePoolTest is TypedAssertions {
     }
 
     function testFuzz_countersAreIndependent(uint8 more, uint8 busy) public {
-        for (uint256 i; i < more; ++i) {
-            pool.raise(NodePool.ACTIVE);
-        }
+        pool.raise(NodePool.ACTIVE, more);
         for (uint256 i; i < busy; ++i) {
-            pool.raise(NodePool.BUSY);
+            pool.raise(NodePool.BUSY, 1);
         }
-        for (uint256 i; i < more / 2; ++i) {
-            pool.lower(NodePool.ACTIVE);
-        }
+        pool.lower(NodePool.ACTIVE, more / 2);
         assertEq(pool.counter(NodePool.ACTIVE), more - more / 2);
         assertEq(pool.counter(NodePool.BUSY), busy);
         assertEq(pool.counter(NodePool.FREE), 0);

@@ -100,6 +100,31 @@ contract OrderBookTest is TypedAssertions {
         assertEq(entries.tagOf(1), 0);
     }
 
+    /// @dev A retired id is in no book, its word is not zero, and it serves again like a new one.
+    function testFuzz_aRetiredIdIsInNoBookAndServesAgain(uint8 number, uint16 level, uint160 tag) public {
+        Level here = Level.wrap(uint16(bound(level, 1, HIGHEST)));
+        uint256 n = bound(number, 1, 10);
+        uint256 retired;
+        for (uint256 id = 1; id <= n; ++id) {
+            books[0].pushBack(entries, id, here, tag);
+            books[0].remove(entries, id);
+            entries.retire(id, retired);
+            retired = id;
+            assertFalse(entries.contains(id));
+            assertTrue(entries.words[id] != 0);
+        }
+        for (uint256 id = n; id != 0; --id) {
+            assertEq(retired, id, "last retired, first used");
+            retired = entries.next(id);
+            books[0].pushBack(entries, id, here, tag);
+            assertTrue(entries.contains(id));
+            assertEq(entries.tagOf(id), tag);
+        }
+        assertEq(retired, 0);
+        assertEq(books[0].first(here), n);
+        assertEq(books[0].sizeOf(here), n);
+    }
+
     /// @dev `steps` operations on levels 1, 1 + stride, ... of two books that share their entries.
     function _play(uint256 seed, uint256 steps, uint256 levels, uint256 stride) private {
         for (uint256 i; i < steps; ++i) {

@@ -93,15 +93,27 @@ contract PackedSlotsTest is TypedAssertions {
         assertEq(s.seatOf(NodeId.wrap(1)), 3, "nobody's seat");
     }
 
-    function testFuzz_theUncommittedAreThoseWithoutARank(uint8 commits) public pure {
-        TaskSlot s = TaskSlots.queued(0, 1, 0, ClassId.wrap(0));
-        uint256 want = 7;
+    /// @dev Whatever the order: the masks say who has a rank.
+    function testFuzz_theMasksOfThoseWhoCameAreThoseOfTheRanks(uint8 commits, uint8 reveals, uint8 first) public pure {
+        TaskSlot s = TaskSlots.queued(255, type(uint32).max, 255, ClassId.wrap(type(uint32).max));
         for (uint256 i; i < 3; ++i) {
-            if ((commits >> i) & 1 == 0) continue;
-            s = s.withCommit(i);
-            want ^= 1 << i;
+            uint256 seat = (uint256(first) + i) % 3;
+            if ((commits >> seat) & 1 == 1) s = s.withCommit(seat);
+            if ((reveals >> seat) & 1 == 1) s = s.withReveal(seat);
         }
-        assertEq(s.uncommitted(), want);
+        assertEq(s.committed(), commits % 8);
+        assertEq(s.revealed(), reveals % 8);
+    }
+
+    /// @dev While a task is queued, the place of its first node holds the queue's name for it.
+    function testFuzz_aTicketStandsAlone(uint256 start, uint32 ticket, uint32[3] memory ids) public pure {
+        TaskSlot s = TaskSlot.wrap(start).withTicket(ticket);
+        assertEq(s.ticket(), ticket);
+        assertEq(TaskSlot.unwrap(s.withTicket(TaskSlot.wrap(start).ticket())), start, "nothing else has changed");
+        NodeId[3] memory nodes = [NodeId.wrap(ids[0]), NodeId.wrap(ids[1]), NodeId.wrap(ids[2])];
+        assertEq(abi.encode(s.withNodes(nodes).nodes()), abi.encode(ids));
+        uint256 mask = ((1 << 96) - 1) << 48;
+        assertEq(TaskSlot.unwrap(s.withNodes(nodes)) & ~mask, start & ~mask);
     }
 
     function testFuzz_taskFieldsAreIndependent(

@@ -78,12 +78,8 @@ contract CommitmentDefectsTest is Network {
             _reveal(t, i, ANSWER);
         }
         _deliver(t);
-        uint256 paid;
-        for (uint256 i; i < 3; ++i) {
-            paid += task.creditOf(_operatorAt(t, i));
-        }
-        assertEq(paid, POT, "50 of 50 points");
-        assertEq(task.creditOf(_operatorAt(t, 0)), POT * 20 / 50, "20 at most for one seat");
+        assertEq(_earned(t), POT, "50 of 50 points");
+        assertEq(_earned(t, 0), POT * 20 / 50, "20 at most for one seat");
     }
 
     /// @notice H18. Original: commits and reveals after the deadline are accepted.

@@ -61,7 +61,7 @@ contract QueueDefectsTest is Network {
         if (expired) task.expire(tasks[which]);
         else task.cancel(tasks[which]);
         for (uint8 kind; kind < 16; ++kind) {
-            (, TaskId head) = queue.headOf(kind, 0, ANY);
+            (, TaskId head) = _headOf(kind, 0, ANY);
             assertEq(head, kind == which ? TaskId.wrap(0) : tasks[kind]);
         }
         assertEq(queue.queued(), 15);

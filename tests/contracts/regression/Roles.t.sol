@@ -20,11 +20,10 @@ contract RoleDefectsTest is Network {
     function testFuzz_H06_nobodyFreesAnothersNode(address caller) public {
         vm.assume(caller != address(task));
         TaskId t = _seated();
-        NodeId[3] memory nodes = task.taskOf(t).nodes;
-        INode.Fate[3] memory fates;
+        INode.SeatEnd[3] memory ends = _ends(task.taskOf(t).nodes, INode.Fate.Free);
         vm.prank(caller);
         vm.expectRevert(abi.encodeWithSelector(NotAllowed.selector, caller, address(task)));
-        node.release(nodes, [uint8(255), 255, 255], fates);
+        node.release(t, ends);
         assertEq(node.counts().busy, 3);
     }
 
@@ -44,14 +43,18 @@ contract RoleDefectsTest is Network {
         uint256 stakes = address(node).balance;
         TaskId t = _create(GPT, FEE, 100);
         NodeId[3] memory nodes = [NodeId.wrap(1), NodeId.wrap(2), NodeId.wrap(3)];
-        INode.Fate[3] memory fates = [INode.Fate.Freeze, INode.Fate.Freeze, INode.Fate.Freeze];
-        _refused(address(node), abi.encodeCall(node.release, (nodes, [uint8(1), 1, 1], fates)), address(task));
-        _refused(address(node), abi.encodeCall(node.choose, (bytes32(0), INode.Need(0, false, ANY))), address(task));
+        INode.Need memory need = INode.Need(0, false, ANY, ANY);
+        _refused(address(node), abi.encodeCall(node.release, (t, _ends(nodes, INode.Fate.Freeze))), address(task));
+        _refused(address(node), abi.encodeCall(node.choose, (bytes32(0), need)), address(task));
+        _refused(address(node), abi.encodeCall(node.refill, (bytes32(0), need, nodes, 1)), address(task));
         _refused(address(node), abi.encodeCall(node.openRound, ()), address(queue));
         _refused(address(node), abi.encodeCall(node.closeRound, (1)), address(queue));
-        _refused(address(task), abi.encodeCall(task.seat, (t, bytes32(0), owner)), address(queue));
+        _refused(address(task), abi.encodeCall(task.seat, (t, bytes32(0), ANY, ANY, owner)), address(queue));
         _refused(address(task), abi.encodeCall(task.enroll, (NodeId.wrap(1), owner)), address(node));
-        _refused(address(queue), abi.encodeCall(queue.remove, (t)), address(task));
+        _refused(address(task), abi.encodeCall(task.refillDrawn, (t)), address(queue));
+        _refused(address(task), abi.encodeCall(task.requeued, (t, 1)), address(queue));
+        _refused(address(queue), abi.encodeCall(queue.remove, (t, task.orderOf(t).ticket)), address(task));
+        _refused(address(queue), abi.encodeCall(queue.vacate, (t)), address(task));
         _refused(address(qos), abi.encodeCall(qos.record, (nodes, [uint8(0), 0, 0])), address(task));
         _refused(address(stats), abi.encodeCall(stats.ended, (GPT, Ending.Agreed)), address(task));
         for (uint32 i = 1; i <= 6; ++i) {
@@ -61,6 +64,31 @@ contract RoleDefectsTest is Network {
         }
         assertEq(address(node).balance, stakes);
         assertEq(node.counts().free, 6);
+    }
+
+    /// @notice H25: the owner decides appeals, and nothing else. Without an appeal it has no say, and what is slashed goes
+    /// to the treasury.
+    function test_H25_theOwnerDecidesNothingButAppeals() public {
+        NodeId id = _frozen();
+        vm.startPrank(owner);
+        vm.expectRevert(abi.encodeWithSelector(INode.NotAppealed.selector, id));
+        node.arbitrate(id, INode.Ruling.Guilty);
+        NodeId other = NodeId.wrap(NodeId.unwrap(id) % 6 + 1);
+        vm.expectPartialRevert(INode.WrongStatus.selector);
+        node.arbitrate(other, INode.Ruling.Guilty);
+        vm.stopPrank();
+        vm.warp(uint256(node.caseOf(id).until) + 1);
+        node.slash(id);
+        vm.prank(owner);
+        node.withdrawSlashed();
+        assertEq(owner.balance, 0);
+        assertEq(treasury.balance, 400 ether);
+    }
+
+    function _ends(NodeId[3] memory nodes, INode.Fate fate) private pure returns (INode.SeatEnd[3] memory ends) {
+        for (uint256 i; i < 3; ++i) {
+            ends[i] = INode.SeatEnd(nodes[i], 255, fate, INode.Lapse.None);
+        }
     }
 
     function _refused(address target, bytes memory input, address required) private {

@@ -22,8 +22,9 @@ contract SettlementDefectsTest is Network {
         TaskId t = _seated();
         _vote(t, [_error(1), ANSWER, _error(1)]);
         assertEq(task.creditOf(creator), POT, "nobody worked for it");
+        assertEq(node.slashed(), 0);
         for (uint256 i; i < 3; ++i) {
-            assertEq(task.creditOf(_operatorAt(t, i)), 0);
+            assertEq(_earned(t, i), 0);
             assertEq(_status(_nodeAt(t, i)), INode.Status.Free);
             assertEq(node.nodeOf(_nodeAt(t, i)).stake, 400 ether);
         }
@@ -57,7 +58,7 @@ contract SettlementDefectsTest is Network {
         _vote(second, [ANSWER, WRONG, ANSWER]);
         _deliver(second);
         assertEq(node.counts().busy, 0);
-        assertGt(task.creditOf(_operatorAt(second, 0)), 0);
+        assertGt(_earned(second, 0), 0);
 
         // It can still have its money where it is welcome.
         uint256 credit = task.creditOf(address(refuser));
@@ -85,7 +86,18 @@ contract SettlementDefectsTest is Network {
         assertEq(address(node).balance, stakes);
         assertEq(node.nodeOf(_nodeAt(t, 0)).stake, 400 ether);
         assertEq(task.creditOf(owner) + task.creditOf(treasury) + owner.balance + treasury.balance, 0);
-        assertLe(task.creditOf(_operatorAt(t, 1)) + task.creditOf(_operatorAt(t, 2)), POT, "the fee and no more");
+        assertLe(_earned(t, 1) + _earned(t, 2), POT, "the fee and no more");
+    }
+
+    /// @notice H13: and when it is slashed in the end, the treasury has it and nobody else.
+    function test_H13_aSlashedStakeGoesToTheTreasury() public {
+        NodeId id = _frozen();
+        vm.warp(uint256(node.caseOf(id).until) + 1);
+        node.slash(id);
+        node.withdrawSlashed();
+        assertEq(treasury.balance, 400 ether);
+        assertEq(owner.balance + task.creditOf(owner), 0);
+        assertEq(address(node).balance, 4 * 400 ether);
     }
 
     /// @notice H16. Original: the delivering node reports its upload twice while the third has not revealed; it is paid
@@ -101,11 +113,7 @@ contract SettlementDefectsTest is Network {
         _reveal(t, 2, ANSWER);
         _deliver(t);
         _deliverRefused(t, ITask.State.Ended);
-        uint256 paid;
-        for (uint256 i; i < 3; ++i) {
-            paid += task.creditOf(_operatorAt(t, i));
-        }
-        assertEq(paid, POT);
+        assertEq(_earned(t), POT);
     }
 
     /// @notice H16, by re-entrancy: an operator that is called while it withdraws finds nothing to take twice.
@@ -119,7 +127,8 @@ contract SettlementDefectsTest is Network {
         _dispatch(1);
         _vote(t, [ANSWER, ANSWER, ANSWER]);
         Puppet second = Puppet(payable(_operatorAt(t, 1)));
-        uint256 due = task.creditOf(address(second));
+        uint256 due = _collect(_nodeAt(t, 1));
+        assertEq(task.creditOf(address(second)), due);
         bytes memory withdraw = abi.encodeCall(ITask.withdraw, (address(second)));
         second.plan(address(task), withdraw);
         second.act(address(task), 0, withdraw);
@@ -140,12 +149,13 @@ contract SettlementDefectsTest is Network {
         _pastDeadline(t);
         task.advance(t);
         _deliver(t);
-        assertGt(task.creditOf(_operatorAt(t, 1)), 0);
-        assertGt(task.creditOf(_operatorAt(t, 2)), 0);
-        assertEq(task.creditOf(_operatorAt(t, 0)), 0);
+        assertGt(_earned(t, 1), 0);
+        assertGt(_earned(t, 2), 0);
+        assertEq(_earned(t, 0), 0);
         assertEq(qos.recordOf(_nodeAt(t, 0)).misses, 1);
         assertLt(qos.recordOf(_nodeAt(t, 0)).score, 320);
         assertLt(task.creditOf(creator), POT, "no full refund");
+        assertEq(node.nodeOf(_nodeAt(t, 0)).stake, 396 ether, "and it pays for keeping its reveal back");
     }
 
     /// @notice H22. Original: an operator contract that refuses ether after it quit keeps the two others from being
@@ -163,6 +173,7 @@ contract SettlementDefectsTest is Network {
         _deliver(t);
         assertEq(task.taskOf(t).state, ITask.State.Ended);
         for (uint256 i; i < 3; ++i) {
+            assertGt(_collect(_nodeAt(t, i)), 0);
             assertGt(task.creditOf(_operatorAt(t, i)), 0);
         }
         assertEq(_status(id), INode.Status.Unbonding);

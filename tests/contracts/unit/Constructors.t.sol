@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {INode} from "../../../contracts/interfaces/INode.sol";
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
+import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
 import {Wiring, WrongAddress} from "../../../contracts/types/Wiring.sol";
 import {Deployment, Params} from "../../../script/Deployment.sol";
 import {Network} from "../Network.sol";
@@ -19,15 +21,15 @@ contract ConstructorsTest is Network {
         bytes memory reason = abi.encodeWithSelector(WrongAddress.selector, elsewhere, here);
         _refused("QoS.sol:QoS", abi.encode(w), reason);
         _refused("NetworkStats.sol:NetworkStats", abi.encode(w), reason);
-        _refused("TaskQueue.sol:TaskQueue", abi.encode(w), reason);
-        _refused("Node.sol:Node", abi.encode(w, p.minStake, p.unbondingSeconds), reason);
+        _refused("TaskQueue.sol:TaskQueue", abi.encode(w, p.limits), reason);
+        _refused("Node.sol:Node", abi.encode(w, p.minStake, p.unbondingSeconds, p.rules), reason);
         _refused("Task.sol:Task", abi.encode(w, p.maxFee, p.minValue, p.terms, p.kinds), reason);
     }
 
     function testFuzz_taskRefusesTermsOutOfBounds(uint8 which, uint24 by) public {
         Params memory p = Deployment.defaults();
         uint24 tooLong = uint24(bound(by, 1 days + 1, type(uint24).max));
-        uint256 pick = which % 9;
+        uint256 pick = which % 12;
         if (pick == 0) p.terms.commitGrace = 0;
         if (pick == 1) p.terms.commitFactor = 0;
         if (pick == 2) p.terms.revealWindow = 0;
@@ -35,9 +37,19 @@ contract ConstructorsTest is Network {
         if (pick == 4) p.terms.commitGrace = tooLong;
         if (pick == 5) p.terms.revealWindow = tooLong;
         if (pick == 6) p.terms.deliverWindow = tooLong;
-        if (pick == 7) p.terms.crankBps = uint16(bound(by, 501, type(uint16).max));
+        if (pick == 7) p.terms.crankBps = uint16(bound(by, 301, type(uint16).max));
         if (pick == 8) p.terms.errorBps = uint16(bound(by, 1001, type(uint16).max));
+        if (pick == 9) p.terms.vacancyWindow = 0;
+        if (pick == 10) p.terms.vacancyWindow = tooLong;
+        if (pick == 11) p.terms.refills = uint8(bound(by, 3, type(uint8).max));
         _taskRefused(p, abi.encodeWithSelector(ITask.TermsOutOfBounds.selector, p.terms));
+    }
+
+    /// @dev A quarter of the stake at most, so that cheating for a fee does not pay.
+    function testFuzz_taskRefusesFeesAboveAQuarterOfTheStake(uint96 maxFee) public {
+        Params memory p = Deployment.defaults();
+        p.maxFee = maxFee % 8 == 0 ? 0 : uint96(bound(maxFee, 100 ether + 1, type(uint96).max));
+        _taskRefused(p, abi.encodeWithSelector(ITask.MaxFeeOutOfBounds.selector, p.maxFee, 100 ether));
     }
 
     function test_taskRefusesKindsOutOfBounds() public {
@@ -46,13 +58,60 @@ contract ConstructorsTest is Network {
         _taskRefused(p, abi.encodeWithSelector(ITask.KindOutOfBounds.selector, p.kinds[1]));
     }
 
-    function test_theParametersAreThoseOfTheDeployment() public view {
+    function testFuzz_nodeRefusesStakesOutOfBounds(uint96 minStake, uint40 unbondingSeconds) public {
         Params memory p = Deployment.defaults();
+        p.unbondingSeconds = uint40(bound(unbondingSeconds, 90 days + 1, type(uint40).max));
+        _stakeRefused(p);
+        p.unbondingSeconds = unbondingSeconds % uint40(2 days);
+        _stakeRefused(p);
+        p.unbondingSeconds = 7 days;
+        p.minStake = 0;
+        _stakeRefused(p);
+        p.unbondingSeconds = 2 days - 1;
+        p.minStake = minStake;
+        _stakeRefused(p);
+    }
+
+    function testFuzz_nodeRefusesRulesOutOfBounds(uint8 which, uint96 by) public {
+        Params memory p = Deployment.defaults();
+        p.unbondingSeconds = 90 days;
+        uint256 pick = which % 8;
+        if (pick == 0) p.rules.missPenalty = uint96(bound(by, 4 ether + 1, 40 ether));
+        if (pick <= 1) p.rules.concealPenalty = uint96(bound(by, 40 ether + 1, type(uint96).max));
+        if (pick == 2) (p.rules.missPenalty, p.rules.concealPenalty) = (2, 1);
+        if (pick == 3) p.rules.appealSeconds = uint32(by % 1 days);
+        if (pick == 4) p.rules.appealSeconds = uint32(bound(by, 7 days + 1, type(uint32).max));
+        if (pick == 5) p.rules.arbitrationSeconds = uint32(by % 1 days);
+        if (pick == 6) p.rules.arbitrationSeconds = uint32(bound(by, 14 days + 1, type(uint32).max));
+        // A case may not outlast the unbonding of those it concerns.
+        if (pick == 7) p.unbondingSeconds = uint40(bound(by, 2 days, 7 days - 1));
+        _nodeRefused(p, abi.encodeWithSelector(INode.RulesOutOfBounds.selector, p.rules));
+    }
+
+    function testFuzz_queueRefusesLimitsOutOfBounds(uint8 which, uint32 by) public {
+        ITaskQueue.Limits memory l = Deployment.defaults().limits;
+        uint256 pick = which % 6;
+        if (pick == 0) l.tasksPerNode = 0;
+        if (pick == 1) l.tasksPerNode = uint16(bound(by, 1001, type(uint16).max));
+        if (pick == 2) l.reserveAfter = by % 1 minutes;
+        if (pick == 3) l.reserveAfter = uint32(bound(by, 1 days + 1, type(uint32).max));
+        if (pick == 4) l.reserveHold = by % 10 minutes;
+        if (pick == 5) l.reserveHold = uint32(bound(by, 7 days + 1, type(uint32).max));
+        Wiring memory w = _wiring();
+        w.queue = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
+        bytes4 selector = ITaskQueue.LimitsOutOfBounds.selector;
+        _refused("TaskQueue.sol:TaskQueue", abi.encode(w, l), abi.encodeWithSelector(selector, l));
+    }
+
+    function test_theParametersAreThoseOfTheDeployment() public {
+        Params memory p = _params();
         assertEq(node.minStake(), p.minStake);
         assertEq(node.unbondingSeconds(), p.unbondingSeconds);
         assertEq(task.maxFee(), p.maxFee);
         assertEq(task.minValue(), p.minValue);
         assertEq(abi.encode(task.terms()), abi.encode(p.terms));
+        assertEq(abi.encode(node.rules()), abi.encode(p.rules));
+        assertEq(abi.encode(queue.limits()), abi.encode(p.limits));
         assertEq(task.kinds(), p.kinds.length);
         for (uint8 i; i < p.kinds.length; ++i) {
             assertEq(abi.encode(task.kindOf(i)), abi.encode(p.kinds[i]));
@@ -68,9 +127,25 @@ contract ConstructorsTest is Network {
     }
 
     function _taskRefused(Params memory p, bytes memory reason) private {
-        address here = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
-        Wiring memory w = Wiring(address(node), here, address(queue), address(qos), address(stats), owner, treasury);
+        Wiring memory w = _wiring();
+        w.task = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
         _refused("Task.sol:Task", abi.encode(w, p.maxFee, p.minValue, p.terms, p.kinds), reason);
+    }
+
+    function _stakeRefused(Params memory p) private {
+        bytes4 selector = INode.StakeOutOfBounds.selector;
+        _nodeRefused(p, abi.encodeWithSelector(selector, p.minStake, p.unbondingSeconds));
+    }
+
+    function _nodeRefused(Params memory p, bytes memory reason) private {
+        Wiring memory w = _wiring();
+        w.node = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
+        _refused("Node.sol:Node", abi.encode(w, p.minStake, p.unbondingSeconds, p.rules), reason);
+    }
+
+    /// @dev The network that is there.
+    function _wiring() private view returns (Wiring memory) {
+        return Wiring(address(node), address(task), address(queue), address(qos), address(stats), owner, treasury);
     }
 
     function _refused(string memory artifact, bytes memory args, bytes memory reason) private {

@@ -32,6 +32,10 @@ contract NodeAbsorbTest is Network {
         assertFalse(node.setsClosed());
         assertEq(node.deferred(), 12);
         uint256 want = limit < 12 ? limit : 12;
+        for (uint32 i; i < want; ++i) {
+            vm.expectEmit(address(node));
+            emit INode.NodeAbsorbed(NodeId.wrap(12 + i));
+        }
         vm.prank(caller);
         assertEq(node.absorb(limit), want);
         assertEq(node.deferred(), 12 - want);

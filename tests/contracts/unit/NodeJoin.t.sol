@@ -91,7 +91,12 @@ contract NodeJoinTest is Network {
         }
         INode.Capacity memory c = node.capacity();
         assertEq(c.free[tier], n);
-        assertEq(c.triples[tier], n / 3);
+        assertEq(c.active[tier], n);
+        uint256 floor = n < 19 ? 3 : 4;
+        assertEq(c.servable[tier], n < floor ? 0 : 1 + (n - floor) / 3);
+        INode.ClassState memory s = node.classState(ClassId.wrap(1));
+        INode.ClassState memory want = INode.ClassState(true, tier, uint32(n), uint32(n), uint8(floor), true);
+        assertEq(abi.encode(s), abi.encode(want));
         INode.Counts memory counts = node.counts();
         assertEq(abi.encode(counts), abi.encode(INode.Counts(uint32(n), uint32(n), uint32(n), 0)), "invariant 10");
     }
@@ -104,10 +109,11 @@ contract NodeJoinTest is Network {
         assertTrue(small != large);
         assertEq(small, again);
         assertEq(node.classOf(CLASS, VramTier.tierOf(8)), small);
-        (bytes32 hash, uint8 tier, uint32 free) = node.classInfo(small);
+        (bytes32 hash, INode.ClassState memory state) = node.classInfo(small);
         assertEq(hash, CLASS);
-        assertEq(tier, VramTier.tierOf(8));
-        assertEq(free, 2);
+        assertEq(abi.encode(state), abi.encode(node.classState(small)));
+        assertEq(state.tier, VramTier.tierOf(8));
+        assertEq(state.free, 2);
     }
 
     function test_aNameOfSixtyFourBytesIsAccepted() public {
@@ -132,7 +138,10 @@ contract NodeJoinTest is Network {
         assertFalse(node.nodeOf(late).inSets);
         assertEq(node.deferred(), 1);
         assertEq(node.counts().active, 4);
+        assertEq(node.activeNodes(), 4);
         assertEq(node.counts().free, 3);
+        vm.expectEmit(address(node));
+        emit INode.NodeAbsorbed(late);
         queue.dispatch(1);
         assertTrue(node.nodeOf(late).inSets);
         assertEq(node.deferred(), 0);

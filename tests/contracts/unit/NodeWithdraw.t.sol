@@ -34,10 +34,28 @@ contract NodeWithdrawTest is Network {
         _refused(ONE, abi.encodeWithSelector(INode.WrongStatus.selector, ONE, INode.Status.Busy));
     }
 
-    function testFuzz_refusesFrozenNodeForEver(uint32 later) public {
+    /// @dev However long it waits: only a decision, or the lack of one, ends the freeze.
+    function testFuzz_refusesFrozenNode(uint32 later) public {
         NodeId id = _frozen();
         vm.warp(block.timestamp + later);
         _refused(id, abi.encodeWithSelector(INode.WrongStatus.selector, id, INode.Status.Frozen));
+    }
+
+    function test_refusesSlashedNode() public {
+        NodeId id = _frozen();
+        vm.warp(uint256(node.caseOf(id).until) + 1);
+        node.slash(id);
+        _refused(id, abi.encodeWithSelector(INode.WrongStatus.selector, id, INode.Status.Slashed));
+        assertEq(address(node).balance, 3 * STAKE, "it waits for the treasury");
+    }
+
+    /// @dev Penalties are gone: the operator gets what is left, and only that leaves the contract.
+    function test_sendsWhatPenaltiesHaveLeft() public {
+        _serveWithout(_seated(), ONE);
+        _leave();
+        assertEq(_operator(1).balance, STAKE - 0.4 ether);
+        assertEq(address(node).balance, 2 * STAKE + 0.4 ether, "invariant 1");
+        assertEq(node.slashed(), 0.4 ether);
     }
 
     function testFuzz_refusesWhileUnbonding(uint32 waited) public {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {INode} from "../../../contracts/interfaces/INode.sol";
 import {IQoS} from "../../../contracts/interfaces/IQoS.sol";
 import {NodeId} from "../../../contracts/types/Ids.sol";
 import {NotAllowed} from "../../../contracts/types/Wiring.sol";
@@ -38,14 +39,51 @@ contract QoSRecordTest is Network {
         uint256 counted;
         for (uint256 i; i < 80; ++i) {
             uint8 grade = _grade(uint256(keccak256(abi.encode(seed, i))));
-            _record(grade);
+            INode.Fate fate = _record(grade);
             if (grade != IGNORED) window[counted++ % 32] = grade == MISSED ? 0 : grade;
             IQoS.Record memory r = qos.recordOf(NodeId.wrap(1));
             uint256 score = _sum();
             assertEq(r.score, score);
             assertEq(r.weight, 1 + score * 254 / 640);
             assertEq(r.tasks, counted);
+            if (grade != IGNORED) assertEq(fate == INode.Fate.Kick, score < 192, "six points a task are the least");
         }
+    }
+
+    /// @dev From the middle, 320, each task without a point takes ten off.
+    function test_aScoreBelow192KicksOut() public {
+        for (uint256 i; i < 12; ++i) {
+            assertEq(_record(0), INode.Fate.Free);
+        }
+        assertEq(qos.recordOf(NodeId.wrap(1)).score, 200);
+        assertEq(_record(2), INode.Fate.Free);
+        assertEq(qos.recordOf(NodeId.wrap(1)).score, 192, "exactly enough");
+        assertEq(_record(9), INode.Fate.Kick);
+        assertEq(qos.recordOf(NodeId.wrap(1)).score, 191);
+    }
+
+    /// @dev A node that would be both is kicked out, not suspended; one that is ignored is neither.
+    function test_aKickComesBeforeASuspension() public {
+        for (uint256 i; i < 10; ++i) {
+            _record(0);
+        }
+        _record(MISSED);
+        _record(MISSED);
+        assertEq(_record(MISSED), INode.Fate.Kick);
+        assertEq(qos.recordOf(NodeId.wrap(1)).misses, 0, "the third in a row all the same");
+        assertEq(_record(IGNORED), INode.Fate.Free);
+    }
+
+    /// @dev A seat without a node is left out: nothing is counted, nothing is emitted.
+    function test_anEmptySeatIsLeftOut() public {
+        vm.recordLogs();
+        vm.prank(address(task));
+        (uint8[3] memory weights, INode.Fate[3] memory fates) =
+            qos.record([NodeId.wrap(0), NodeId.wrap(2), NodeId.wrap(0)], [MISSED, 20, 5]);
+        assertEq(vm.getRecordedLogs().length, 1);
+        assertEq(abi.encode(weights), abi.encode([0, 131, 0]));
+        assertEq(abi.encode(fates), abi.encode([0, 0, 0]));
+        assertEq(qos.recordOf(NodeId.wrap(0)).tasks, 0);
     }
 
     function test_theBestAndTheWorstWeight() public {
@@ -59,23 +97,26 @@ contract QoSRecordTest is Network {
         assertEq(qos.recordOf(NodeId.wrap(1)).weight, 1, "never zero: it can be chosen still");
     }
 
-    /// @dev The third miss in a row suspends; a task that was served, or a suspension, starts the count anew.
+    /// @dev The third miss in a row suspends, unless the score is too low to stay at all; a task that was served, or a
+    /// third miss, starts the count anew.
     function testFuzz_theThirdMissInARowSuspends(uint256 seed) public {
         uint256 misses;
         for (uint256 i; i < 60; ++i) {
             bool miss = (seed >> i) & 1 == 1;
-            bool suspend = _record(miss ? MISSED : 12);
+            INode.Fate fate = _record(miss ? MISSED : 20);
             misses = miss ? misses + 1 : 0;
-            assertEq(suspend, misses == 3);
-            if (suspend) misses = 0;
+            bool low = qos.recordOf(NodeId.wrap(1)).score < 192;
+            assertEq(fate, low ? INode.Fate.Kick : misses == 3 ? INode.Fate.Suspend : INode.Fate.Free);
+            if (misses == 3) misses = 0;
             assertEq(qos.recordOf(NodeId.wrap(1)).misses, misses);
         }
     }
 
     function test_aPoorAnswerIsNotAMiss() public {
         for (uint256 i; i < 10; ++i) {
-            assertFalse(_record(0));
+            assertEq(_record(0), INode.Fate.Free);
         }
+        assertEq(qos.recordOf(NodeId.wrap(1)).misses, 0);
     }
 
     function test_anIgnoredTaskNeitherCountsNorEndsARow() public {
@@ -84,7 +125,7 @@ contract QoSRecordTest is Network {
         _record(IGNORED);
         assertEq(qos.recordOf(NodeId.wrap(1)).misses, 2);
         assertEq(qos.recordOf(NodeId.wrap(1)).tasks, 2);
-        assertTrue(_record(MISSED));
+        assertEq(_record(MISSED), INode.Fate.Suspend);
     }
 
     function testFuzz_emitsEachScoreThatCounts(uint8 points) public {
@@ -109,11 +150,12 @@ contract QoSRecordTest is Network {
         assertEq(qos.recordOf(NodeId.wrap(1)).tasks, 64);
     }
 
-    function _record(uint8 grade) private returns (bool) {
+    function _record(uint8 grade) private returns (INode.Fate) {
         vm.prank(address(task));
-        (, bool[3] memory suspend) = qos.record(_nodes(), [grade, IGNORED, IGNORED]);
-        assertFalse(suspend[1] || suspend[2]);
-        return suspend[0];
+        (, INode.Fate[3] memory fates) = qos.record(_nodes(), [grade, IGNORED, IGNORED]);
+        assertEq(fates[1], INode.Fate.Free);
+        assertEq(fates[2], INode.Fate.Free);
+        return fates[0];
     }
 
     function _grade(uint256 random) private pure returns (uint8) {

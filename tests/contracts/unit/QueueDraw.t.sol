@@ -63,7 +63,7 @@ contract QueueDrawTest is Network {
         assertEq(task.taskOf(t).escrow, FEE);
         assertEq(task.creditOf(keeper), 0);
         assertEq(node.counts().busy, 0);
-        (Level none,) = queue.headOf(GPT, 0, ANY);
+        (Level none,) = _headOf(GPT, 0, ANY);
         assertEq(none, Level.wrap(0));
         vm.expectRevert(abi.encodeWithSelector(ITaskQueue.NotQueued.selector, t));
         queue.placeOf(t);
@@ -72,7 +72,7 @@ contract QueueDrawTest is Network {
     /// @dev Invariant 3: levels fall along the round, and in one level tasks stand in the order of creation.
     function testFuzz_theHighestValueFirst(uint96[8] memory fees, uint8 number) public {
         uint256 n = bound(number, 1, 8);
-        _joinMany(3 * n);
+        _joinMany(3 * n + 1);
         for (uint256 i; i < n; ++i) {
             _create(GPT, uint96(bound(fees[i], 1e18, 1.05e18)), 100);
         }
@@ -102,14 +102,34 @@ contract QueueDrawTest is Network {
         assertEq(queue.queued(), 7 - n);
     }
 
-    function testFuzz_drawsNoMoreThanTheNodesCanServe(uint8 number) public {
-        uint256 n = bound(number, 3, 14);
+    /// @dev The pool floor: the last task is drawn while 3 + (active - 3) / 16 nodes are free.
+    function testFuzz_drawsNoMoreThanTheNodesCanServe(uint8 number, bool images) public {
+        uint256 n = bound(number, 3, 40);
         _joinMany(n);
-        for (uint256 i; i < 6; ++i) {
-            _create(GPT, FEE, 100);
+        for (uint256 i; i < 15; ++i) {
+            _create(images ? SD : GPT, FEE, 1);
         }
-        (, uint256 drawn) = queue.dispatch(6);
-        assertEq(drawn, n / 3);
+        (, uint256 drawn) = queue.dispatch(15);
+        uint256 floor = 3 + (n - 3) / 16;
+        assertEq(drawn, 1 + (n - floor) / 3);
+        assertGe(n - 3 * (drawn - 1), floor, "the last was drawn from a full floor");
+        assertLt(n - 3 * drawn, floor, "and not one too few");
+    }
+
+    /// @dev Busy nodes count as active: when three of twenty-one are free, whoever is among them has no task for itself.
+    function testFuzz_threeFreeOfTwentyOneServeNobody(bool images) public {
+        _joinMany(21);
+        for (uint256 i; i < 6; ++i) {
+            _create(GPT, 2 * FEE, 100);
+        }
+        assertEq(_dispatch(6), 6);
+        assertEq(node.counts().free, 3);
+        TaskId t = _create(images ? SD : GPT, FEE, 1);
+        (, uint256 drawn) = queue.dispatch(1);
+        assertEq(drawn, 0);
+        _vote(TaskId.wrap(1), [ANSWER, ANSWER, ANSWER]);
+        queue.dispatch(1);
+        assertEq(queue.roundTask(0), t);
     }
 
     /// @dev A second call in the block of the draw adds to the round, and counts what is spoken for.
@@ -129,12 +149,17 @@ contract QueueDrawTest is Network {
     }
 
     function test_aRoundHoldsSixtyFourTasks() public {
-        _joinMany(195);
-        for (uint256 i; i < 65; ++i) {
+        // 207 nodes have a floor of 15: 65 tasks, and the 64 of a round leave exactly the floor.
+        _joinMany(207);
+        // The queue's limit follows the nodes from draw to draw.
+        _create(GPT, FEE, 100);
+        queue.dispatch(1);
+        for (uint256 i; i < 64; ++i) {
             _create(GPT, FEE, 100);
         }
         (, uint256 drawn) = queue.dispatch(100);
-        assertEq(drawn, 64);
+        assertEq(drawn, 63);
+        assertEq(queue.round().size, 64);
         (, drawn) = queue.dispatch(100);
         assertEq(drawn, 0);
         _nextBlock();

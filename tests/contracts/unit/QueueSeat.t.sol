@@ -16,7 +16,7 @@ contract QueueSeatTest is Network {
         TaskId t = _create(GPT, FEE, 100);
         vm.prank(caller);
         vm.expectRevert(abi.encodeWithSelector(NotAllowed.selector, caller, address(queue)));
-        task.seat(t, bytes32(0), caller);
+        task.seat(t, bytes32(0), ANY, ANY, caller);
     }
 
     function test_neverInTheBlockOfTheDraw() public {
@@ -219,8 +219,9 @@ contract QueueSeatTest is Network {
         (uint256 seated,) = queue.dispatch(1);
         assertEq(seated, 0);
         assertEq(queue.roundTask(0), first);
-        (, TaskId head) = queue.headOf(GPT, 0, ANY);
+        (, TaskId head) = _headOf(GPT, 0, ANY);
         assertEq(head, second);
+        assertEq(task.orderOf(first).seats, 3, "drawn again");
         assertEq(task.taskOf(first).escrow, FEE);
         assertEq(task.creditOf(keeper), 0);
         assertEq(node.counts().busy, 0);
@@ -243,7 +244,7 @@ contract QueueSeatTest is Network {
         for (uint40 i; i < drawn; ++i) {
             assertEq(queue.roundTask(i), TaskId.wrap(1 + i));
         }
-        (, TaskId next) = queue.headOf(GPT, 0, ANY);
+        (, TaskId next) = _headOf(GPT, 0, ANY);
         for (uint40 i = drawn; i < n; ++i) {
             assertEq(next, TaskId.wrap(1 + i));
             next = queue.placeOf(next).next;

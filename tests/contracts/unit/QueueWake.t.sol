@@ -56,7 +56,7 @@ contract QueueWakeTest is Network {
         queue.dispatch(2);
         assertEq(queue.round().size, 1);
         assertEq(queue.roundTask(0), t);
-        (, TaskId head) = queue.headOf(GPT, 9, rare);
+        (, TaskId head) = _headOf(GPT, 9, rare);
         assertEq(head, wanting);
     }
 

@@ -59,12 +59,14 @@ contract TaskAdvanceTest is Network {
     }
 
     function testFuzz_fewerThanTwoCommitmentsAbort(uint8 commits, uint8 seat, address caller) public {
+        vm.assume(caller != creator);
         if (commits % 2 == 1) _commit(t, seat % 3, ANSWER);
         _pastDeadline(t);
         vm.prank(caller);
         task.advance(t);
         assertEq(task.taskOf(t).state, ITask.State.Ended);
-        assertEq(task.creditOf(creator), POT, "full refund but for the crank");
+        assertEq(task.creditOf(creator), POT - POT / 100, "full refund but for the crank");
+        assertEq(task.creditOf(caller), caller == keeper ? (FEE + POT) / 100 : POT / 100, "the caller's");
         assertEq(stats.tallyOf(GPT).unanswered, 1);
         assertEq(node.counts().busy, 0, "invariant 2");
     }
@@ -77,11 +79,14 @@ contract TaskAdvanceTest is Network {
         _pastDeadline(t);
         uint40 revealBy = uint40(block.timestamp + task.terms().revealWindow);
         vm.expectEmit(address(task));
+        emit ITask.Advanced(t, address(this), uint96(POT / 100));
+        vm.expectEmit(address(task));
         emit ITask.RevealOpened(t, revealBy);
         task.advance(t);
         assertEq(task.taskOf(t).state, ITask.State.Revealing);
         assertEq(task.taskOf(t).deadline, revealBy);
         assertEq(_status(_nodeAt(t, missing)), INode.Status.Busy);
+        assertEq(task.taskOf(t).escrow, POT - POT / 100);
     }
 
     function testFuzz_missingRevealsAreSettled(uint8 reveals) public {
@@ -98,6 +103,9 @@ contract TaskAdvanceTest is Network {
         assertEq(node.counts().busy, 0, "invariant 2");
         for (uint256 i; i < 3; ++i) {
             assertEq(qos.recordOf(_nodeAt(t, i)).misses, n != 0 && i >= n ? 1 : 0);
+            // Kept back against two who agree costs ten times what a mere miss does; nothing when nobody came.
+            uint256 penalty = n == 0 || i < n ? 0 : n == 2 ? 4 ether : 0.4 ether;
+            assertEq(node.nodeOf(_nodeAt(t, i)).stake, 400 ether - penalty);
         }
     }
 
@@ -111,20 +119,25 @@ contract TaskAdvanceTest is Network {
         task.advance(t);
         assertEq(task.taskOf(t).deliverer, 2, "not the one that stood alone");
         assertEq(task.taskOf(t).deadline, deliverBy);
-        assertEq(task.taskOf(t).escrow, POT * 20 / 50, "still held");
+        uint256 held = POT * 20 / 50;
+        assertEq(task.taskOf(t).escrow, held - held / 100, "still held, less the crank share");
+        assertEq(task.creditOf(address(this)), held / 100);
     }
 
     function test_theLastMissedDeliveryRefundsTheHeldShare() public {
         _vote(t, [ANSWER, WRONG, ANSWER]);
         uint256 refunded = task.creditOf(creator);
+        uint256 held = POT * 20 / 50;
         _pastDeadline(t);
         task.advance(t);
+        held -= held / 100;
         _pastDeadline(t);
         vm.expectEmit(address(task));
-        emit ITask.Undelivered(t, uint96(POT * 20 / 50));
+        emit ITask.Undelivered(t, uint96(held - held / 100));
         task.advance(t);
-        assertEq(task.creditOf(creator), refunded + POT * 20 / 50);
+        assertEq(task.creditOf(creator), refunded + held - held / 100);
         assertEq(task.taskOf(t).escrow, 0);
+        assertEq(task.taskOf(t).creator, address(0), "its slot is clear");
         assertEq(task.taskOf(t).state, ITask.State.Ended);
         assertEq(stats.tallyOf(GPT).agreed, 1, "an ending is counted once");
     }

@@ -111,7 +111,7 @@ contract TaskCommitTest is Network {
         uint256 escrow = task.taskOf(t).escrow;
         _commitRaw(0, COMMITMENT);
         assertEq(task.taskOf(t).escrow, escrow);
-        assertEq(task.creditOf(_operatorAt(t, 0)), 0);
+        assertEq(_earned(t, 0), 0);
     }
 
     function _commitRaw(uint256 seat, bytes32 commitment) private {

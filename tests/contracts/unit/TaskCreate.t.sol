@@ -150,8 +150,10 @@ contract TaskCreateTest is Network {
         for (uint256 i; i < 3; ++i) {
             assertEq(v.nodes[i], NodeId.wrap(0));
             assertEq(uint256(v.commitRanks[i]) + v.revealRanks[i], 0);
-            assertFalse(v.agreeing[i]);
+            assertFalse(v.agreeing[i] || v.vacated[i]);
         }
+        assertEq(v.refills, 0);
+        assertEq(task.relayOf(t), address(0));
     }
 
     function testFuzz_standsInTheBookOfItsTier(uint96 fee, uint16 minVram) public {
@@ -164,6 +166,7 @@ contract TaskCreateTest is Network {
         assertEq(p.kind, GPT);
         assertEq(p.class, ANY);
         assertEq(p.expiresAt, block.timestamp + 1 hours);
+        assertEq(p.queuedAt, block.timestamp);
         assertGe(VramTier.bound(p.tier), r.minVram, "every machine of the tier has the memory");
         assertTrue(p.tier == 0 || VramTier.bound(p.tier - 1) < r.minVram, "and no lower tier would do");
         _assertHead(GPT, p.tier, ANY, level, t);
@@ -177,7 +180,7 @@ contract TaskCreateTest is Network {
         assertEq(p.class, class);
         assertEq(p.tier, 9);
         _assertHead(GPT, 9, class, p.level, t);
-        (Level none,) = queue.headOf(GPT, 9, ANY);
+        (Level none,) = _headOf(GPT, 9, ANY);
         assertEq(none, Level.wrap(0));
     }
 
@@ -186,6 +189,7 @@ contract TaskCreateTest is Network {
         ITask.Order memory o = task.orderOf(t);
         ITaskQueue.Place memory p = queue.placeOf(t);
         assertEq(o.level, p.level);
+        assertEq(o.seats, 3);
         assertEq(abi.encode(o.kind, o.tier, o.class, o.expiresAt), abi.encode(p.kind, p.tier, p.class, p.expiresAt));
     }
 
@@ -228,7 +232,7 @@ contract TaskCreateTest is Network {
     }
 
     function _assertHead(uint8 kind, uint8 tier, ClassId class_, Level level, TaskId t) private view {
-        (Level best, TaskId first) = queue.headOf(kind, tier, class_);
+        (Level best, TaskId first) = _headOf(kind, tier, class_);
         assertEq(best, level);
         assertEq(first, t);
     }

@@ -42,9 +42,9 @@ contract TaskDeliverTest is Network {
     function test_refusesTheSecondTime() public {
         _vote(t, [ANSWER, ANSWER, ANSWER]);
         _deliver(t);
-        uint256 paid = task.creditOf(_operatorAt(t, 0));
+        uint256 paid = _earned(t, 0);
         _refused(0, ANSWER, _wrongState(ITask.State.Ended));
-        assertEq(task.creditOf(_operatorAt(t, 0)), paid, "each seat is paid once");
+        assertEq(_earned(t, 0), paid, "each seat is paid once");
     }
 
     function testFuzz_refusesEverySeatWhoseTurnItIsNot(uint8 seat) public {
@@ -81,8 +81,9 @@ contract TaskDeliverTest is Network {
         vm.expectEmit(address(task));
         emit ITask.Delivered(t, id, content, uint96(POT * 20 / 50));
         task.deliver(id, t, content);
-        assertEq(task.creditOf(_operatorAt(t, 0)), POT * 20 / 50);
+        assertEq(_earned(t, 0), POT * 20 / 50);
         assertEq(task.taskOf(t).escrow, 0);
+        assertEq(task.taskOf(t).creator, address(0), "its slot is clear");
         assertEq(task.taskOf(t).state, ITask.State.Ended);
         assertEq(address(task).balance, FEE, "invariant 6: a credit, not a transfer");
     }
@@ -92,10 +93,11 @@ contract TaskDeliverTest is Network {
         _pastDeadline(t);
         task.advance(t);
         _refused(0, ANSWER, abi.encodeWithSelector(ITask.NotDeliverer.selector, t, _nodeAt(t, 0), _nodeAt(t, 1)));
-        uint256 before = task.creditOf(_operatorAt(t, 1));
+        uint256 before = _earned(t, 1);
         _deliver(t);
-        assertEq(task.creditOf(_operatorAt(t, 1)), before + POT * 20 / 50, "the held share goes to who delivered");
-        assertEq(task.creditOf(_operatorAt(t, 0)), 0);
+        uint256 held = POT * 20 / 50;
+        assertEq(_earned(t, 1), before + held - held / 100, "the held share, less the crank's, goes to who delivered");
+        assertEq(_earned(t, 0), 0);
     }
 
     /// @dev Its seat has ended: the node may hold the next one while it uploads.
@@ -115,6 +117,7 @@ contract TaskDeliverTest is Network {
         vm.prank(operator);
         node.quit(id);
         _deliver(t);
+        assertEq(_collect(id), POT * 20 / 50);
         assertEq(task.creditOf(operator), POT * 20 / 50);
     }
 

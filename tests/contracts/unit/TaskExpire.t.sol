@@ -64,6 +64,7 @@ contract TaskExpireTest is Network {
         task.expire(t);
         assertEq(task.creditOf(creator), fee);
         assertEq(task.taskOf(t).escrow, 0);
+        assertEq(task.taskOf(t).creator, address(0), "its slot is clear");
         assertEq(task.taskOf(t).state, ITask.State.Ended);
         assertEq(address(task).balance, fee, "invariant 1");
         assertEq(stats.tallyOf(GPT).expired, 1);

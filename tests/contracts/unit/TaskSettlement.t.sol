@@ -34,14 +34,19 @@ contract TaskSettlementTest is Network {
         uint40 deliverBy;
     }
 
-    uint256 private constant POT = FEE - FEE / 100;
+    /// A fee that no share divides: every outcome leaves dust.
+    uint96 private constant ODD = FEE + 7;
 
     TaskId private t;
+    /// What is left of the fee for those who work.
+    uint256 private pot;
 
     function setUp() public override {
         super.setUp();
         _joinMany(3);
-        t = _seated();
+        t = _create(GPT, ODD, 100);
+        _dispatch(1);
+        pot = ODD - ODD / 100;
     }
 
     /// @dev Invariants 1, 2 and 6, and the whole table of outcomes.
@@ -151,7 +156,9 @@ contract TaskSettlementTest is Network {
 
     function _advance() private {
         _pastDeadline(t);
+        vm.prank(keeper);
         task.advance(t);
+        pot -= pot / 100;
     }
 
     function _result(Conduct c) private view returns (bytes32) {
@@ -166,19 +173,22 @@ contract TaskSettlementTest is Network {
         view
         returns (Settled memory want)
     {
-        want.refund = uint96(POT);
+        want.refund = uint96(pot);
         _expectAgreement(c, reveals, want);
         if (want.ending == Ending.Agreed) {
             for (uint256 i; i < 3; ++i) {
-                if (want.agreeing[i]) _give(want, i, POT * _points(commits[i], reveals[i]) / 50);
+                if (want.agreeing[i]) _give(want, i, pot * _points(commits[i], reveals[i]) / 50);
             }
+            bool all = want.agreeing[0] && want.agreeing[1] && want.agreeing[2];
+            // All is earned then, and what rounding leaves over goes with the share that is held.
+            if (all) _give(want, want.deliverer, want.refund);
             want.deliverBy = uint40(block.timestamp + 300);
         } else {
             want.ending = _expectedAbort(c, reveals);
         }
         if (want.ending == Ending.Failed) {
             for (uint256 i; i < 3; ++i) {
-                _give(want, i, POT * 300 / 10_000 / 3);
+                _give(want, i, pot * 300 / 10_000 / 3);
             }
         }
     }
@@ -210,7 +220,7 @@ contract TaskSettlementTest is Network {
     }
 
     function _give(Settled memory want, uint256 seat, uint256 amount) private pure {
-        want.shares[seat] = uint96(amount);
+        want.shares[seat] += uint96(amount);
         want.refund -= uint96(amount);
     }
 
@@ -236,6 +246,7 @@ contract TaskSettlementTest is Network {
         bool agreed = want.ending == Ending.Agreed;
         assertEq(v.state, agreed ? ITask.State.Delivering : ITask.State.Ended);
         assertEq(v.escrow, agreed ? want.shares[want.deliverer] : 0, "only the deliverer's share is held");
+        assertEq(v.creator, agreed ? creator : address(0), "the slot is clear at the end");
         assertEq(v.deadline, want.deliverBy);
         assertEq(abi.encode(v.agreeing), abi.encode(want.agreeing));
         assertEq(v.deliverer, want.deliverer);
@@ -246,12 +257,13 @@ contract TaskSettlementTest is Network {
         uint256 sum = task.creditOf(keeper) + task.taskOf(t).escrow;
         for (uint256 i; i < 3; ++i) {
             bool held = want.ending == Ending.Agreed && i == want.deliverer;
-            assertEq(task.creditOf(_operatorAt(t, i)), held ? 0 : want.shares[i]);
-            sum += task.creditOf(_operatorAt(t, i));
+            assertEq(_earned(t, i), held ? 0 : want.shares[i]);
+            assertEq(task.creditOf(_operatorAt(t, i)), 0, "earned by the node until it is collected");
+            sum += _earned(t, i);
         }
         assertEq(task.creditOf(creator), want.refund);
-        assertEq(sum + want.refund, FEE, "invariant 1: to the wei");
-        assertEq(address(task).balance, FEE, "invariant 6: nothing left the contract");
+        assertEq(sum + want.refund, ODD, "invariant 1: to the wei");
+        assertEq(address(task).balance, ODD, "invariant 6: nothing left the contract");
     }
 
     function _assertNodes(
@@ -261,18 +273,35 @@ contract TaskSettlementTest is Network {
         uint256[3] memory reveals
     ) private view {
         uint256 frozen;
+        uint256 paid;
         for (uint256 i; i < 3; ++i) {
             bool against = want.ending == Ending.Agreed && !want.agreeing[i] && reveals[i] != 0 && _isAnswer(c[i]);
             if (against) ++frozen;
             NodeId id = _nodeAt(t, i);
             assertEq(_status(id), against ? INode.Status.Frozen : INode.Status.Free);
-            _assertScore(id, _grade(want, commits, reveals, i));
+            uint256 grade = _grade(want, commits, reveals, i);
+            _assertScore(id, grade);
+            uint256 penalty = grade != 254 ? 0 : commits[i] != 0 && want.ending == Ending.Agreed ? 4 ether : 0.4 ether;
+            assertEq(node.nodeOf(id).stake, 400 ether - penalty, "the price of a lapse");
+            paid += penalty;
+            _assertCase(id, against, i);
         }
+        assertEq(node.slashed(), paid, "penalties wait for the treasury");
         INode.Counts memory n = node.counts();
         assertEq(n.busy, 0, "invariant 2");
         assertEq(n.active, 3 - frozen, "invariant 10");
         assertEq(n.free, 3 - frozen, "invariant 10");
         assertEq(address(node).balance, 3 * 400 ether, "a frozen stake stays");
+    }
+
+    /// @dev A frozen node has a case that names the two others; nobody else has one.
+    function _assertCase(NodeId id, bool frozen, uint256 seat) private view {
+        INode.Case memory want;
+        if (frozen) {
+            want.accused = [_nodeAt(t, (seat + 1) % 3), _nodeAt(t, (seat + 2) % 3)];
+            (want.task, want.until) = (t, uint40(block.timestamp + 2 days));
+        }
+        assertEq(abi.encode(node.caseOf(id)), abi.encode(want), "case");
     }
 
     /// @dev 0 to 20 points, 254 for a miss, 255 for "not counted".
@@ -304,7 +333,7 @@ contract TaskSettlementTest is Network {
 
     /// @dev A tally with one at the field of `ending`: the fields stand in the order of the endings.
     function _tally(Ending ending) private pure returns (bytes memory) {
-        uint40[7] memory fields;
+        uint40[8] memory fields;
         fields[uint8(ending) - 1] = 1;
         return abi.encode(fields);
     }
