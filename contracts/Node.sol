@@ -172,7 +172,7 @@ contract Node is Stakes {
             Fate fate = end.fate;
             if (end.lapse != Lapse.None && _penalize(node, end.lapse) && fate == Fate.Free) fate = Fate.Suspend;
             if (fate == Fate.Freeze) {
-                _cases[node] = Case(task, 0, false, [ends[(i + 1) % 3].node, ends[(i + 2) % 3].node]);
+                _cases[node] = Case(task, 0, 0, false, [ends[(i + 1) % 3].node, ends[(i + 2) % 3].node]);
             }
             _free(node, _pool.slots[node].withWeight(end.weight), fate);
         }

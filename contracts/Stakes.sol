@@ -70,7 +70,7 @@ abstract contract Stakes is INode {
         if (c.appealed) revert AlreadyAppealed(node);
         if (block.timestamp > c.until) revert CaseOver(node, c.until);
         if (evidence == 0) revert EvidenceZero(node);
-        (c.appealed, c.until) = (true, uint40(block.timestamp + _rules.arbitrationSeconds));
+        (c.appealed, c.until) = (true, uint40(block.timestamp + c.arbitrationSeconds));
         emit Appealed(node, c.task, msg.sender, evidence, c.until);
     }
 
@@ -164,6 +164,7 @@ abstract contract Stakes is INode {
     function _freeze(NodeId node, NodeSlot slot) private {
         Case storage c = _cases[node];
         c.until = uint40(block.timestamp + _rules.appealSeconds);
+        c.arbitrationSeconds = _rules.arbitrationSeconds;
         _store(node, slot.withStatus(Status.Frozen).withIntent(Intent.None).withSince(block.timestamp));
         emit CaseOpened(node, c.task, c.until, c.accused);
     }
@@ -174,7 +175,7 @@ abstract contract Stakes is INode {
         Status status = slot.status();
         if (status == Status.None || status == Status.Frozen || status >= Status.Gone) return;
         NodeId[2] memory nobody;
-        _cases[node] = Case(task, 0, false, nobody);
+        _cases[node] = Case(task, 0, 0, false, nobody);
         bool seatedOrHeld = status == Status.Busy || (status == Status.Free && slot.inSets() && _pool.closed());
         if (!seatedOrHeld) {
             bool free = status == Status.Free;
@@ -213,7 +214,7 @@ abstract contract Stakes is INode {
         bool ok = r.missPenalty <= minStake / 100 && r.concealPenalty <= minStake / 10
             && r.missPenalty <= r.concealPenalty && r.appealSeconds >= 1 days && r.appealSeconds <= MAX_APPEAL
             && r.arbitrationSeconds >= 1 days && r.arbitrationSeconds <= MAX_ARBITRATION
-            && uint256(r.appealSeconds) + r.arbitrationSeconds <= unbondingSeconds;
+            && uint256(r.appealSeconds) + r.arbitrationSeconds < unbondingSeconds;
         if (!ok) revert RulesOutOfBounds(r);
         _rules = r;
         emit RulesChanged(r);

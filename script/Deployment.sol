@@ -53,7 +53,7 @@ library Deployment {
             refills: 1
         });
         p.rules = INode.Rules({
-            missPenalty: 0.4 ether, concealPenalty: 4 ether, appealSeconds: 2 days, arbitrationSeconds: 5 days
+            missPenalty: 0.4 ether, concealPenalty: 4 ether, appealSeconds: 2 days, arbitrationSeconds: 4 days
         });
         p.limits = ITaskQueue.Limits({tasksPerNode: 8, reserveAfter: 30 minutes, reserveHold: 2 hours});
         p.kinds = new ITask.Kind[](2);

@@ -92,10 +92,12 @@ interface INode {
     /// @notice Why a node is frozen and until when.
     /// @param task The task in question.
     /// @param until Not appealed: the end of the time to appeal. Appealed: the end of the time to decide. Seconds.
+    /// @param arbitrationSeconds The time to decide as it was when the node was frozen.
     /// @param accused The two whose result differed from the node's; 0 when it is itself accused.
     struct Case {
         TaskId task;
         uint40 until;
+        uint32 arbitrationSeconds;
         bool appealed;
         NodeId[2] accused;
     }
@@ -106,7 +108,7 @@ interface INode {
     /// @param concealPenalty Wei taken when a committed result is kept back while two others agree; at most 10 % of
     /// `minStake` and not less than `missPenalty`.
     /// @param appealSeconds Time to appeal, 1 to 7 days.
-    /// @param arbitrationSeconds Time to decide an appeal, 1 to 14 days. Both together at most `unbondingSeconds`.
+    /// @param arbitrationSeconds Time to decide an appeal, 1 to 14 days. Both together less than `unbondingSeconds`.
     struct Rules {
         uint96 missPenalty;
         uint96 concealPenalty;

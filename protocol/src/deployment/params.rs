@@ -80,7 +80,7 @@ fn rules() -> Node::Rules {
         missPenalty: U96::from(Unit::ETHER.wei() * U256::from(4) / U256::from(10)),
         concealPenalty: coins(4),
         appealSeconds: 2 * DAY,
-        arbitrationSeconds: 5 * DAY,
+        arbitrationSeconds: 4 * DAY,
     }
 }
 
