@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 import {INode} from "../../../contracts/interfaces/INode.sol";
-import {ClassId, NodeId} from "../../../contracts/types/Ids.sol";
+import {PoolFloor} from "../../../contracts/libraries/PoolFloor.sol";
+import {ClassId, NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {NodeSlot, NodeSlots} from "../../../contracts/types/NodeSlot.sol";
 import {Network} from "../Network.sol";
 
@@ -67,33 +68,42 @@ contract ChooseGasTest is Network {
     }
 
     function _chooseAndFree(bytes32 entropy) private returns (uint256 choosing, uint256 freeing) {
-        INode.Fate[3] memory fates;
         vm.prank(address(queue));
         node.openRound();
         vm.prank(address(task));
-        (bool ok, NodeId[3] memory nodes,) = node.choose(entropy, INode.Need(0, true, ANY));
+        (bool ok, NodeId[3] memory nodes,) = node.choose(entropy, INode.Need(0, true, ANY, ANY));
         choosing = vm.lastCallGas().gasTotalUsed;
         assertTrue(ok);
         vm.prank(address(queue));
         node.closeRound(0);
         vm.prank(address(task));
-        node.release(nodes, [WEIGHT, WEIGHT, WEIGHT], fates);
+        node.release(TaskId.wrap(1), _ends(nodes));
         freeing = vm.lastCallGas().gasTotalUsed;
     }
 
     /// @dev The sets are the first `n` of what is written: stale words behind the length do not count.
     function _shrinkTo(uint256 n) private {
-        _store(_at(1, CLASS_WORDS), n | (uint256(TIER) << 32));
-        _store(_at(TIER, TIER_WORDS), n | (n / 3 << 32));
-        // Free n, the tier in use, and more rounds drawn than any node has seen.
+        uint256 floor = PoolFloor.forActive(n);
+        uint256 tasks = PoolFloor.tasks(n, floor);
+        // Free and active n, open, there, its floor.
+        _store(_at(1, CLASS_WORDS), n | (uint256(TIER) << 32) | (n << 40) | (3 << 72) | (floor << 74));
+        _store(_at(TIER, TIER_WORDS), n | (tasks << 32) | (n << 64));
+        // The tier in use, and more rounds drawn than any node has seen.
         _store(bytes32(HEADER), n | (n << 32) | (1 << (96 + TIER)) | (n * DRAWS << 216));
-        (,, uint32 free) = node.classInfo(ClassId.wrap(1));
-        assertEq(free, n);
-        assertEq(node.counts().free, n);
-        assertEq(node.capacity().free[TIER], n);
+        INode.ClassState memory want = INode.ClassState(true, TIER, uint32(n), uint32(n), uint8(floor), true);
+        assertEq(abi.encode(node.classState(ClassId.wrap(1))), abi.encode(want));
+        assertEq(abi.encode(node.counts()), abi.encode(INode.Counts(1, uint32(n), uint32(n), 0)));
+        INode.Capacity memory c = node.capacity();
+        assertEq(abi.encode(c.free[TIER], c.active[TIER], c.servable[TIER]), abi.encode(n, n, tasks));
         assertEq(node.freeInClass(ClassId.wrap(1), n - 1), NodeId.wrap(uint32(n)));
         assertEq(node.freeInTier(TIER, n - 1), NodeId.wrap(uint32(n)));
         assertTrue(node.nodeOf(NodeId.wrap(uint32(n))).inSets);
+    }
+
+    function _ends(NodeId[3] memory nodes) private pure returns (INode.SeatEnd[3] memory ends) {
+        for (uint256 i; i < 3; ++i) {
+            ends[i] = INode.SeatEnd(nodes[i], WEIGHT, INode.Fate.Free, INode.Lapse.None);
+        }
     }
 
     function _store(bytes32 slot, uint256 word) private {

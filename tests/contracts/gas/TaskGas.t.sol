@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
+import {Deployment, Params} from "../../../script/Deployment.sol";
 import {Network} from "../Network.sol";
 
 /// @notice What the life of one GPT task costs, call by call, in a network that has served before.
@@ -15,6 +16,10 @@ contract TaskGasTest is Network {
     uint256 private constant ORIGINAL = 2_586_158;
 
     uint256 private total;
+
+    function _params() internal pure override returns (Params memory) {
+        return Deployment.defaults();
+    }
 
     function setUp() public override {
         super.setUp();

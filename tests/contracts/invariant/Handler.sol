@@ -134,6 +134,11 @@ contract Handler is Network {
         _call(keeper, address(queue), 0, input);
     }
 
+    function collect(uint256 which) external {
+        NodeId id = NodeId.wrap(uint32(1 + which % NodeId.unwrap(node.lastNode())));
+        _call(keeper, address(task), 0, abi.encodeCall(ITask.collect, (id)));
+    }
+
     function absorb(uint256 limit) external {
         _call(keeper, address(node), 0, abi.encodeCall(INode.absorb, (limit % 10)));
     }
@@ -284,6 +289,9 @@ contract Handler is Network {
             _roll(1);
             if (queue.round().size != 0) _call(keeper, address(queue), 0, abi.encodeCall(ITaskQueue.dispatch, (64)));
             _prune();
+        }
+        for (uint32 id = 1; id <= NodeId.unwrap(node.lastNode()); ++id) {
+            if (task.earnedBy(NodeId.wrap(id)) != 0) task.collect(NodeId.wrap(id));
         }
         for (uint256 i; i < accounts.length; ++i) {
             if (task.creditOf(accounts[i]) == 0) continue;

@@ -65,14 +65,17 @@ contract InvariantsTest is TypedAssertions {
         for (uint256 i; i < handler.accountCount(); ++i) {
             owed += task.creditOf(handler.accounts(i));
         }
-        assertEq(address(task).balance, owed, "escrows and credits");
+        for (uint32 id = 1; id <= NodeId.unwrap(node.lastNode()); ++id) {
+            owed += task.earnedBy(NodeId.wrap(id));
+        }
+        assertEq(address(task).balance, owed, "escrows, credits and earnings");
         assertEq(address(task).balance, handler.taskIn() + handler.forced() - handler.taskOut(), "in less out");
 
-        uint256 stakes = handler.forced();
+        uint256 stakes = handler.forced() + node.slashed();
         for (uint32 id = 1; id <= NodeId.unwrap(node.lastNode()); ++id) {
             stakes += node.nodeOf(NodeId.wrap(id)).stake;
         }
-        assertEq(address(node).balance, stakes, "stakes");
+        assertEq(address(node).balance, stakes, "stakes and penalties");
         assertEq(address(node).balance, handler.nodeIn() + handler.forced() - handler.nodeOut(), "in less out");
     }
 
@@ -94,11 +97,13 @@ contract InvariantsTest is TypedAssertions {
         }
     }
 
-    /// @dev Invariant 3: the packed tops are the best levels, every level is served first come first served.
+    /// @dev Invariant 3: the packed ends are the best and the lowest levels, every level is served first come first
+    /// served.
     function _booksAreSorted() private view {
         assertEq(handler.lineBreaks(), 0, "drawn from the front");
         Level[16][2] memory best;
         uint256 queued;
+        Level least = Level.wrap(0);
         for (uint256 i; i < handler.liveCount(); ++i) {
             TaskId t = handler.live(i);
             TaskId[] memory line = handler.lineOf(t);
@@ -110,9 +115,14 @@ contract InvariantsTest is TypedAssertions {
             ++queued;
             ITaskQueue.Place memory p = queue.placeOf(t);
             if (line[0] == t) _assertLine(line, p);
+            if (least == Level.wrap(0) || p.level < least) least = p.level;
             if (p.class == ClassId.wrap(0) && p.level > best[p.kind][p.tier]) best[p.kind][p.tier] = p.level;
         }
         assertEq(queue.queued(), queued, "invariant 10: queued");
+        (Level lowest, TaskId newest) = queue.lowest();
+        assertEq(lowest, least);
+        if (queued != 0) assertEq(queue.placeOf(newest).level, least);
+        if (queued != 0) assertEq(queue.placeOf(newest).next, TaskId.wrap(0));
         for (uint8 kind; kind < 2; ++kind) {
             assertEq(abi.encode(queue.topsOf(kind)), abi.encode(best[kind]), "tops");
         }
@@ -123,24 +133,34 @@ contract InvariantsTest is TypedAssertions {
         INode.Counts memory want;
         INode.Capacity memory capacity;
         uint32[7] memory inClass;
+        uint32[7] memory activeInClass;
         for (uint32 id = 1; id <= NodeId.unwrap(node.lastNode()); ++id) {
             INode.NodeView memory v = node.nodeOf(NodeId.wrap(id));
             if (v.status != INode.Status.Gone) ++want.total;
-            if (v.status == INode.Status.Free || v.status == INode.Status.Busy) ++want.active;
+            if (v.status == INode.Status.Free || v.status == INode.Status.Busy) {
+                ++want.active;
+                ++capacity.active[v.tier];
+                ++activeInClass[ClassId.unwrap(v.class)];
+            }
             if (v.status == INode.Status.Busy) ++want.busy;
             assertEq(v.weight, qos.recordOf(NodeId.wrap(id)).weight, "weight");
             if (!v.inSets) continue;
             assertEq(v.status, INode.Status.Free);
             ++want.free;
             ++capacity.free[v.tier];
-            if (++inClass[ClassId.unwrap(v.class)] % 3 == 0) ++capacity.triples[v.tier];
+            ++inClass[ClassId.unwrap(v.class)];
         }
         assertEq(abi.encode(node.counts()), abi.encode(want), "counts");
-        assertEq(abi.encode(node.capacity()), abi.encode(capacity), "capacity");
+        assertEq(node.activeNodes(), want.active);
         for (uint32 class = 1; class < 7; ++class) {
-            (,, uint32 free) = node.classInfo(ClassId.wrap(class));
-            assertEq(free, inClass[class], "class");
+            INode.ClassState memory s = node.classState(ClassId.wrap(class));
+            assertEq(s.free, inClass[class], "free in the class");
+            assertEq(s.active, activeInClass[class], "active in the class");
+            // Floor and openness are those of the last change while the sets were open: at most 21 nodes, so 3 or 4.
+            assertTrue(!s.exists || s.floor == 3 || s.floor == 4, "floor");
+            if (s.open && s.free >= s.floor) capacity.servable[s.tier] += 1 + (s.free - s.floor) / 3;
         }
+        assertEq(abi.encode(node.capacity()), abi.encode(capacity), "capacity");
     }
 
     /// @dev Invariant 10: the sets hold each free node once, and nobody else.
@@ -157,8 +177,7 @@ contract InvariantsTest is TypedAssertions {
             }
         }
         for (uint32 class = 1; class < 7; ++class) {
-            (,, uint32 free) = node.classInfo(ClassId.wrap(class));
-            for (uint256 i; i < free; ++i) {
+            for (uint256 i; i < node.classState(ClassId.wrap(class)).free; ++i) {
                 NodeId id = node.freeInClass(ClassId.wrap(class), i);
                 assertEq(node.nodeOf(id).class, ClassId.wrap(class));
                 seen ^= 1 << NodeId.unwrap(id);
@@ -193,8 +212,11 @@ contract InvariantsTest is TypedAssertions {
             assertEq(here.level, p.level);
             assertEq(here.next, i + 1 < line.length ? line[i + 1] : TaskId.wrap(0));
         }
-        (Level top, TaskId head) = queue.headOf(p.kind, p.tier, p.class);
-        if (top == p.level) assertEq(head, line[0]);
-        else assertTrue(top > p.level);
+        ITaskQueue.BookView memory book = queue.bookOf(p.kind, p.tier, p.class, p.level);
+        if (book.top == p.level) assertEq(book.first, line[0]);
+        else assertTrue(book.top > p.level);
+        if (book.bottom == p.level) assertEq(book.last, line[line.length - 1]);
+        else assertTrue(book.bottom < p.level);
+        assertGe(book.ahead, line.length);
     }
 }
