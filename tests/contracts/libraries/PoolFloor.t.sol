@@ -23,6 +23,12 @@ contract PoolFloorTest is TypedAssertions {
         if (active >= 3) assertLe(floor, active, "a network of three serves");
     }
 
+    /// @dev The definition, without the shortcut: the lesser of 32 and three and one for each whole sixteen beyond three.
+    function testFuzz_isItsDefinition(uint32 active) public pure {
+        uint256 want = active < 3 ? 3 : 3 + (uint256(active) - 3) / 16;
+        assertEq(PoolFloor.forActive(active), want < 32 ? want : 32);
+    }
+
     /// @dev Tasks are drawn one by one, each from a floor that is full.
     function testFuzz_tasksAreDrawnWhileTheFloorIsFull(uint16 free, uint32 active) public pure {
         uint256 floor = PoolFloor.forActive(active);
