@@ -83,8 +83,9 @@ contract ConstructorsTest is Network {
         if (pick == 4) p.rules.appealSeconds = uint32(bound(by, 7 days + 1, type(uint32).max));
         if (pick == 5) p.rules.arbitrationSeconds = uint32(by % 1 days);
         if (pick == 6) p.rules.arbitrationSeconds = uint32(bound(by, 14 days + 1, type(uint32).max));
-        // A case may not outlast the unbonding of those it concerns.
-        if (pick == 7) p.unbondingSeconds = uint40(bound(by, 2 days, 7 days - 1));
+        // A case must end before the unbonding of those it concerns does.
+        uint256 longest = uint256(p.rules.appealSeconds) + p.rules.arbitrationSeconds;
+        if (pick == 7) p.unbondingSeconds = uint40(by % 4 == 0 ? longest : bound(by, 2 days, longest));
         _nodeRefused(p, abi.encodeWithSelector(INode.RulesOutOfBounds.selector, p.rules));
     }
 

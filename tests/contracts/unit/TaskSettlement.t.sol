@@ -300,6 +300,7 @@ contract TaskSettlementTest is Network {
         if (frozen) {
             want.accused = [_nodeAt(t, (seat + 1) % 3), _nodeAt(t, (seat + 2) % 3)];
             (want.task, want.until) = (t, uint40(block.timestamp + 2 days));
+            want.arbitrationSeconds = 4 days;
         }
         assertEq(abi.encode(node.caseOf(id)), abi.encode(want), "case");
     }
