@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {INode} from "../../../contracts/interfaces/INode.sol";
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
-import {ClassId, NodeId, TaskId} from "../../../contracts/types/Ids.sol";
+import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {Refills} from "../Refills.sol";
 
 /// @notice The line of tasks that have seats to give away, and how it is drawn from.
