@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # The targets share build folders.
 .NOTPARALLEL:
-.PHONY: setup demo test test-contracts test-rust test-shell lint lint-contracts lint-rust lint-house fmt snapshots clean help
+.PHONY: setup demo test test-contracts test-rust test-shell bench bench-gas lint lint-contracts lint-rust lint-house fmt snapshots clean help
 
 FORGE := .xenon/bin/forge
 CARGO := cargo
@@ -35,6 +35,13 @@ test-rust: setup
 
 test-shell: setup
 	tests/shell/run
+
+bench: bench-gas ## run every benchmark
+
+# revm's interpreter is generic, so it is compiled with the simulator and only as fast as that.
+bench-gas: setup ## the gas of a task's life and where it goes; ARGS=--write-docs puts it into docs/gas.md
+	@$(CARGO) bench --locked --profile dev --config 'profile.dev.package.xenon-sim.opt-level=1' \
+	  --package xenon-sim --bench gas -- $(ARGS)
 
 lint: lint-contracts lint-rust lint-house ## check formats and lints; a warning is an error
 

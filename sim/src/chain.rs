@@ -1,9 +1,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alloy::primitives::{Address, Bytes, U256};
+use revm::Inspector;
 use xenon_protocol::chain::{Call, Chain, ChainError, EventLog, Head, LogFilter, Receipt};
 
-use crate::{Genesis, RevmAccount, world::World};
+use crate::{EvmContext, Genesis, RevmAccount, world::World};
 
 /// A handle on a chain in memory. Clones see the same chain; [`RevmChain::fork`] makes another one.
 #[derive(Clone, Debug)]
@@ -40,6 +41,30 @@ impl RevmChain {
     /// one whose sender cannot pay is left out.
     pub fn mine_with(&self, seconds: u64, transactions: &[(Address, Call)]) -> Vec<Result<Receipt, ChainError>> {
         self.world().mine(seconds, transactions)
+    }
+
+    /// Adds a block as [`RevmChain::mine_with`] does, with an inspector that sees every instruction of its transactions.
+    pub fn mine_inspected<I>(
+        &self,
+        seconds: u64,
+        transactions: &[(Address, Call)],
+        inspector: &mut I,
+    ) -> Vec<Result<Receipt, ChainError>>
+    where
+        I: for<'a> Inspector<EvmContext<'a>>,
+    {
+        self.world().mine_inspected(seconds, transactions, inspector)
+    }
+
+    /// A word of an account's storage.
+    pub fn storage(&self, address: Address, slot: U256) -> U256 {
+        self.world().storage(address, slot)
+    }
+
+    /// Overwrites a word of an account's storage between two blocks, as no transaction could: for a state that would
+    /// take too many transactions to reach.
+    pub fn overwrite(&self, address: Address, slot: U256, value: U256) {
+        self.world().overwrite(address, slot, value);
     }
 
     /// Refuses a call that would revert, otherwise mines a block with it alone.

@@ -2,12 +2,13 @@
 
 use alloy::primitives::{Address, Bytes, TxKind, U256, keccak256};
 use revm::{
-    Context, ExecuteEvm, MainBuilder, MainContext,
+    Context, ExecuteEvm, InspectEvm, Inspector, MainBuilder, MainContext,
     context::{
         BlockEnv, TxEnv,
         result::{EVMError, ExecutionResult, InvalidTransaction, ResultAndState},
     },
     database::InMemoryDB,
+    handler::MainnetContext,
     primitives::hardfork::SpecId,
 };
 use xenon_protocol::chain::{Call, ChainError, Endpoint, Head, Revert};
@@ -19,6 +20,9 @@ const HARDFORK: SpecId = SpecId::PRAGUE;
 
 type Infallible = std::convert::Infallible;
 
+/// What an inspector of a simulated chain is shown besides the interpreter.
+pub type EvmContext<'a> = MainnetContext<&'a mut InMemoryDB>;
+
 /// Runs a call in a block on a copy-on-write view of the state; nothing is committed.
 pub(crate) fn transact(
     db: &mut InMemoryDB,
@@ -27,16 +31,31 @@ pub(crate) fn transact(
     transaction: TxEnv,
 ) -> Result<ResultAndState, ChainError> {
     let sender = transaction.caller;
-    Context::mainnet()
-        .with_db(db)
-        .with_block(block)
-        .modify_cfg_chained(|cfg| {
-            cfg.set_spec_and_mainnet_gas_params(HARDFORK);
-            cfg.chain_id = genesis.chain_id;
-        })
-        .build_mainnet()
-        .transact(transaction)
-        .map_err(|error| refusal(sender, error))
+    let outcome = context(db, genesis, block).build_mainnet().transact(transaction);
+    outcome.map_err(|error| refusal(sender, error))
+}
+
+/// The same, with an inspector that sees every instruction.
+pub(crate) fn inspect<I>(
+    db: &mut InMemoryDB,
+    genesis: &Genesis,
+    block: BlockEnv,
+    transaction: TxEnv,
+    inspector: &mut I,
+) -> Result<ResultAndState, ChainError>
+where
+    I: for<'a> Inspector<EvmContext<'a>>,
+{
+    let sender = transaction.caller;
+    let outcome = context(db, genesis, block).build_mainnet_with_inspector(inspector).inspect_tx(transaction);
+    outcome.map_err(|error| refusal(sender, error))
+}
+
+fn context<'a>(db: &'a mut InMemoryDB, genesis: &Genesis, block: BlockEnv) -> EvmContext<'a> {
+    Context::mainnet().with_db(db).with_block(block).modify_cfg_chained(|cfg| {
+        cfg.set_spec_and_mainnet_gas_params(HARDFORK);
+        cfg.chain_id = genesis.chain_id;
+    })
 }
 
 /// The environment of a block, of which number, time and parent are known.

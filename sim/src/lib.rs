@@ -11,4 +11,5 @@ mod world;
 
 pub use account::RevmAccount;
 pub use chain::RevmChain;
+pub use evm::EvmContext;
 pub use genesis::Genesis;

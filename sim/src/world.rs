@@ -5,8 +5,11 @@ use alloy::{
     sol_types::SolValue,
 };
 use revm::{
-    DatabaseCommit, DatabaseRef,
-    context::result::{ExecutionResult, ResultAndState},
+    DatabaseCommit, DatabaseRef, Inspector,
+    context::{
+        BlockEnv, TxEnv,
+        result::{ExecutionResult, ResultAndState},
+    },
     database::InMemoryDB,
     state::{AccountInfo, Bytecode},
 };
@@ -17,11 +20,16 @@ use xenon_protocol::{
 
 use crate::{
     Genesis,
-    evm::{block_env, output, transact, transaction},
+    evm::{EvmContext, block_env, inspect, output, transact, transaction},
 };
 
 /// What happened to a transaction of a block.
 pub(crate) type Inclusion = Result<Receipt, ChainError>;
+
+/// How a transaction is run, with an inspector or without.
+trait Run: FnMut(&mut InMemoryDB, &Genesis, BlockEnv, TxEnv) -> Result<ResultAndState, ChainError> {}
+
+impl<F: FnMut(&mut InMemoryDB, &Genesis, BlockEnv, TxEnv) -> Result<ResultAndState, ChainError>> Run for F {}
 
 /// A whole chain. A clone is a second, independent one with the same past.
 #[derive(Clone, Debug)]
@@ -77,6 +85,15 @@ impl World {
         self.db.code_by_hash_ref(hash).map(|code| code.original_bytes()).unwrap_or_default()
     }
 
+    pub(crate) fn storage(&self, address: Address, slot: U256) -> U256 {
+        self.db.storage_ref(address, slot).unwrap_or_default()
+    }
+
+    pub(crate) fn overwrite(&mut self, address: Address, slot: U256, value: U256) {
+        // The database is in memory and has nothing behind it that could fail.
+        let Ok(()) = self.db.insert_account_storage(address, slot, value);
+    }
+
     /// Runs a call in the newest block; free of charge, and nothing changes.
     pub(crate) fn call(&mut self, from: Address, call: &Call) -> Result<Bytes, ChainError> {
         let free = Head { base_fee: 0, ..self.head() };
@@ -90,32 +107,59 @@ impl World {
     }
 
     fn simulate(&mut self, block: &Head, from: Address, call: &Call) -> Result<Bytes, ChainError> {
-        output(call.to, self.execute(block, from, call)?.result)
+        output(call.to, self.execute(block, from, call, transact)?.result)
     }
 
     /// Adds a block, `seconds` (at least one) after the newest, with these transactions in this order.
     ///
     /// A transaction whose sender cannot pay is left out; one that reverts is included and pays for its gas.
     pub(crate) fn mine(&mut self, seconds: u64, transactions: &[(Address, Call)]) -> Vec<Inclusion> {
+        self.mine_by(seconds, transactions, transact)
+    }
+
+    /// The same, with an inspector that sees every instruction.
+    pub(crate) fn mine_inspected<I>(
+        &mut self,
+        seconds: u64,
+        transactions: &[(Address, Call)],
+        inspector: &mut I,
+    ) -> Vec<Inclusion>
+    where
+        I: for<'a> Inspector<EvmContext<'a>>,
+    {
+        self.mine_by(seconds, transactions, |db, genesis, block, transaction| {
+            inspect(db, genesis, block, transaction, inspector)
+        })
+    }
+
+    fn mine_by(&mut self, seconds: u64, transactions: &[(Address, Call)], mut run: impl Run) -> Vec<Inclusion> {
         let block = self.next(seconds);
-        let mut outcomes: Vec<_> = transactions.iter().map(|(from, call)| self.include(&block, *from, call)).collect();
+        let mut outcomes: Vec<_> =
+            transactions.iter().map(|(from, call)| self.include(&block, *from, call, &mut run)).collect();
         let sealed = self.seal(block, &outcomes);
+        let first = self.logs.len();
         for receipt in outcomes.iter_mut().flatten() {
-            self.place(receipt, &sealed);
+            self.place(receipt, &sealed, first);
         }
         outcomes
     }
 
-    fn include(&mut self, block: &Head, from: Address, call: &Call) -> Inclusion {
+    fn include(&mut self, block: &Head, from: Address, call: &Call, run: impl Run) -> Inclusion {
         let hash = transaction_hash(self.genesis.chain_id, from, self.account(from).nonce, call);
-        let outcome = self.execute(block, from, call)?;
+        let outcome = self.execute(block, from, call, run)?;
         self.db.commit(outcome.state);
         receipt(block, hash, call.to, outcome.result)
     }
 
-    fn execute(&mut self, block: &Head, from: Address, call: &Call) -> Result<ResultAndState, ChainError> {
+    fn execute(
+        &mut self,
+        block: &Head,
+        from: Address,
+        call: &Call,
+        mut run: impl Run,
+    ) -> Result<ResultAndState, ChainError> {
         let transaction = transaction(&self.genesis, from, call, self.account(from).nonce, block.base_fee);
-        transact(&mut self.db, &self.genesis, block_env(&self.genesis, block), transaction)
+        run(&mut self.db, &self.genesis, block_env(&self.genesis, block), transaction)
     }
 
     /// Fixes a block's hash, which depends on everything that happened in it.
@@ -126,10 +170,11 @@ impl World {
         sealed
     }
 
-    /// Completes a receipt with what is only known once its block is sealed, and files its logs.
-    fn place(&mut self, receipt: &mut Receipt, block: &Head) {
+    /// Completes a receipt with what is only known once its block is sealed, and files its logs. The block's own begin
+    /// at `first` of all logs.
+    fn place(&mut self, receipt: &mut Receipt, block: &Head, first: usize) {
         receipt.block_hash = block.hash;
-        let before = self.logs.iter().rev().take_while(|log| log.block_number == block.number).count();
+        let before = self.logs.len() - first;
         for (index, log) in (before as u64..).zip(&mut receipt.logs) {
             log.block_hash = block.hash;
             log.log_index = index;

@@ -6,6 +6,7 @@ use alloy::{
     hex,
     primitives::{Address, B256, Bytes, U256, utils::parse_ether},
 };
+use revm::{Inspector, interpreter::Interpreter};
 use xenon_protocol::{
     chain::{Account, Call, Chain, ChainError, Head},
     deployment::DEPLOYMENT_PROXY,
@@ -105,6 +106,45 @@ async fn fork_and_original_go_their_own_ways() {
     fork.account(ALICE).send(Call::transfer(BOB, U256::from(7))).await.unwrap();
     assert_eq!(chain.head().await.unwrap().number, 0);
     assert_eq!(fork.balance(BOB).await.unwrap(), chain.balance(BOB).await.unwrap() + U256::from(7));
+}
+
+/// Counts instructions.
+#[derive(Default)]
+struct Counter(usize);
+
+impl<C> Inspector<C> for Counter {
+    fn step(&mut self, _: &mut Interpreter, _: &mut C) {
+        self.0 += 1;
+    }
+}
+
+#[tokio::test]
+async fn inspection_sees_every_instruction_and_changes_nothing() {
+    let chain = RevmChain::new(genesis());
+    let call = Call::raw(install(&chain, ONCE).await, Bytes::new());
+    let rivals = [(ALICE, call.clone()), (BOB, call)];
+    let fork = chain.fork();
+    let mut counter = Counter::default();
+
+    let inspected = fork.mine_inspected(1, &rivals, &mut counter);
+    assert_eq!(inspected, chain.mine_with(1, &rivals));
+    assert_eq!(fork.head().await.unwrap(), chain.head().await.unwrap());
+    assert_eq!(counter.0, 8 + 11, "the first remembers, the second reverts");
+}
+
+#[tokio::test]
+async fn overwritten_word_is_what_the_code_reads() {
+    let chain = RevmChain::new(genesis());
+    let once = install(&chain, ONCE).await;
+    let call = Call::raw(once, Bytes::new());
+    assert_eq!(chain.storage(once, U256::ZERO), U256::ZERO);
+    chain.overwrite(once, U256::ZERO, U256::ONE);
+    let refused = chain.account(ALICE).send(call.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), "XP-305");
+
+    chain.overwrite(once, U256::ZERO, U256::ZERO);
+    chain.account(ALICE).send(call).await.unwrap();
+    assert_eq!(chain.storage(once, U256::ZERO), U256::ONE);
 }
 
 async fn history(genesis: Genesis, wei: u64) -> Vec<Head> {
