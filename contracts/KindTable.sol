@@ -16,6 +16,9 @@ abstract contract KindTable is ITask {
     /// The factor by which one change may raise or lower a duration.
     uint256 public constant DURATION_FACTOR = 2;
 
+    /// @dev So that a duration of 0 can grow.
+    uint256 private constant LEAST_MS = 5;
+
     address private immutable OWNER;
 
     Terms internal _terms;
@@ -89,10 +92,10 @@ abstract contract KindTable is ITask {
         if (size > spec.maxSize) revert SizeTooLarge(size, spec.maxSize);
     }
 
-    /// @dev Whether a duration moves by no more than `DURATION_FACTOR`; one below a second counts as a second.
+    /// @dev Whether a duration moves by no more than `DURATION_FACTOR`; upwards one below `LEAST_MS` counts as that.
     function _near(uint256 present, uint256 wanted) private pure returns (bool) {
-        if (present < 1000 && wanted <= 1000) return true;
-        return wanted <= present * DURATION_FACTOR && wanted * DURATION_FACTOR >= present;
+        uint256 base = present < LEAST_MS ? LEAST_MS : present;
+        return wanted <= base * DURATION_FACTOR && wanted * DURATION_FACTOR >= present;
     }
 
     function _setTerms(Terms memory t) private {

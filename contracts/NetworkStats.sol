@@ -78,7 +78,7 @@ contract NetworkStats is INetworkStats {
         ITaskQueue.BookView memory book = QUEUE.bookOf(kind, tier, requiredClass, q.value.level());
         (q.head, q.tail, q.ahead) = (book.top, book.bottom, book.ahead);
         (q.queued, q.limit) = (QUEUE.queued(), QUEUE.limit());
-        q.leastFee = _feeFor(ITask(TASK).minValue(), q.durationMs);
+        q.leastFee = FixedPointMathLib.max(1, _feeFor(ITask(TASK).minValue(), q.durationMs));
         if (q.queued >= q.limit) {
             (Level lowest,) = QUEUE.lowest();
             uint256 toEnter = _feeFor(ValueRates.floor(lowest.next()), q.durationMs);

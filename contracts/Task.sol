@@ -45,6 +45,7 @@ contract Task is KindTable, Purse, Relays {
     INode private immutable NODE;
     ITaskQueue private immutable QUEUE;
     IQoS private immutable QOS;
+    address private immutable TREASURY;
     INetworkStats private immutable STATS;
 
     /// @inheritdoc ITask
@@ -76,6 +77,7 @@ contract Task is KindTable, Purse, Relays {
         NODE = INode(w.node);
         QUEUE = ITaskQueue(w.queue);
         QOS = IQoS(w.qos);
+        TREASURY = w.treasury;
         STATS = INetworkStats(w.stats);
         maxFee = maxFee_;
         minValue = minValue_;
@@ -407,7 +409,8 @@ contract Task is KindTable, Purse, Relays {
         else _settle(task, s, o);
     }
 
-    /// @dev The deliverer's time is over: the next agreeing seat's turn, or the held share goes back to the creator.
+    /// @dev The deliverer's time is over: the next agreeing seat's turn, or the held share goes back to the creator. With
+    /// a relay it goes to the treasury: whether the nodes or the creator's relay failed cannot be told, so neither gains.
     function _passDelivery(TaskId task, TaskSlot s) private {
         for (uint256 next = s.deliverer() + 1; next < 3; ++next) {
             if ((s.agreeing() >> next) & 1 == 0) continue;
@@ -417,9 +420,10 @@ contract Task is KindTable, Purse, Relays {
             return;
         }
         _tasks[task] = s.withState(State.Ended);
-        (address creator, uint96 refund) = _takeEscrow(task);
-        _credit(creator, refund);
-        emit Undelivered(task, refund);
+        (address creator, uint96 held) = _takeEscrow(task);
+        address to = s.relayed() ? TREASURY : creator;
+        _credit(to, held);
+        emit Undelivered(task, to, held);
     }
 
     /// @dev Compares the votes, frees the nodes, credits everybody.

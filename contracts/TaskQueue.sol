@@ -237,10 +237,12 @@ contract TaskQueue is QueueState {
         if (most != header.get(LIMIT, COUNT)) _header = header.set(LIMIT, COUNT, most);
     }
 
+    /// @dev As many free nodes as seats, besides those that were let go from them: they may be free, and are passed over.
     function _canRefill(Servable.Left memory left, ITask.Order memory o) private view returns (bool) {
-        if (ClassId.unwrap(o.class) == 0) return left.freeFrom(o.tier) >= o.seats;
+        uint256 wanted = 2 * uint256(o.seats);
+        if (ClassId.unwrap(o.class) == 0) return left.freeFrom(o.tier) >= wanted;
         if (o.class == left.held) return false;
-        return NODE.classState(o.class).free >= o.seats + 3 * left.takenOf(o.class);
+        return NODE.classState(o.class).free >= wanted + 3 * left.takenOf(o.class);
     }
 
     /// @dev Keeps the free nodes of the reserved class from all other tasks; a reservation that is void or over ends.

@@ -22,8 +22,9 @@ import {INode} from "./INode.sol";
 /// - The crank share of what is in escrow is spent when a task is seated, when a seat is given to another node, and
 /// when a stage that ran out is advanced: at most ten times in a task's life. "Everything" in a refund is what is left.
 /// - What a node earns is kept with the node; `collect` moves it to its operator's credit.
-/// - A task that names a relay is delivered with the relay's signature: proof that the relay holds the content. Without
-/// one the hash of the content is the deliverer's word.
+/// - A task that names a relay is delivered with the relay's signature: proof that the relay holds the content. If nobody
+/// delivers, the held share goes to the treasury: a creator that has its own relay refuse gains nothing by it. Without a
+/// relay the hash of the content is the deliverer's word.
 /// - Prompts are readable by the nodes that are chosen, and by whoever the creator gives them to.
 interface ITask {
     /// @notice A task's stage. A task that has been drawn and has no nodes yet is still `Queued`; TaskQueue knows the
@@ -156,7 +157,8 @@ interface ITask {
     );
     event DeliveryPassed(TaskId indexed task, NodeId indexed next, uint40 deliverBy);
     event Delivered(TaskId indexed task, NodeId indexed node, bytes32 content, uint96 paid);
-    event Undelivered(TaskId indexed task, uint96 refund);
+    /// @notice Nobody delivered: the held share went to the creator, or to the treasury if the task names a relay.
+    event Undelivered(TaskId indexed task, address indexed to, uint96 amount);
     /// @notice A task left the queue without having been drawn.
     event TaskWithdrawn(TaskId indexed task, Ending ending, uint96 refund);
     event Withdrawn(address indexed account, address indexed to, uint256 amount);

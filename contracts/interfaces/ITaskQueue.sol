@@ -14,8 +14,8 @@ import {Level, ValueRate} from "../types/ValueRate.sol";
 /// it keeps its tasks and takes the current block as its new draw block.
 /// - A drawn task whose nodes cannot be found (all free nodes of one operator, say) goes back to the front of its
 /// level, in the order of the draw among those that failed in one call.
-/// - The queue is bounded by `limit()`. A full queue takes a task of a higher level only, and gives up the newest of its
-/// lowest level for it. Drawn tasks that found no nodes return even to a full queue. When nodes leave, the limit falls
+/// - The queue is bounded by `limit()`. A full queue takes a task of a higher level only, and gives up for it the
+/// newest of its lowest level in one of the books that have it. Drawn tasks that found no nodes return even to a full queue. When nodes leave, the limit falls
 /// and nothing is thrown out: the queue shrinks as tasks are drawn.
 /// - Nodes are drawn for while as many suitable ones are free as the floor asks for: min(32, 3 + (active - 3) / 16).
 /// - One class at a time can be reserved. From the next draw on its nodes go to no other task until the floor is reached

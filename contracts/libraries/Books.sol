@@ -71,7 +71,7 @@ library Books {
 
     /// @param halves Whose bit is set for each word of ends in use.
     /// @return level The lowest level of all books, 0 when all are empty.
-    /// @return id The newest task at that level, of the first book that has it.
+    /// @return id The last at that level in one of the books that have it.
     function least(Shelf storage shelf, uint256 halves) internal view returns (Level level, uint256 id) {
         level = shelf.classBottoms.bottom();
         uint256 key = shelf.classBottoms.first(level);

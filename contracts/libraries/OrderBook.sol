@@ -31,6 +31,9 @@ library OrderBook {
         mapping(uint256 id => uint256) words;
     }
 
+    /// @dev Set in the summary of a book that was ever used, so that an empty book's is not zero. No level has this high
+    /// byte: the largest value per second, below 2^170, has 162.
+    uint256 private constant USED = 1 << 255;
     uint256 private constant ID = 40;
     uint256 private constant HEAD = 0;
     uint256 private constant TAIL = 40;
@@ -104,7 +107,7 @@ library OrderBook {
 
     /// @return The highest level in use, or 0.
     function top(Book storage book) internal view returns (Level) {
-        uint256 summary = book.summary;
+        uint256 summary = book.summary & ~USED;
         if (summary == 0) return Level.wrap(0);
         uint256 high = LibBit.fls(summary);
         return Level.wrap(uint16((high << 8) | LibBit.fls(book.words[high])));
@@ -112,7 +115,7 @@ library OrderBook {
 
     /// @return The lowest level in use, or 0.
     function bottom(Book storage book) internal view returns (Level) {
-        uint256 summary = book.summary;
+        uint256 summary = book.summary & ~USED;
         if (summary == 0) return Level.wrap(0);
         uint256 high = LibBit.ffs(summary);
         return Level.wrap(uint16((high << 8) | LibBit.ffs(book.words[high])));
@@ -133,7 +136,7 @@ library OrderBook {
     /// @return n The entries at `level` and above. Its cost grows with the levels in use: for views only.
     function countFrom(Book storage book, Level level) internal view returns (uint256 n) {
         uint256 from = Level.unwrap(level);
-        for (uint256 high = from >> 8; high < 256; ++high) {
+        for (uint256 high = from >> 8; high < 255; ++high) {
             if (book.summary.get(high, 1) == 0) continue;
             for (uint256 word = book.words[high]; word != 0; word &= word - 1) {
                 uint256 key = (high << 8) | LibBit.ffs(word);
@@ -189,7 +192,7 @@ library OrderBook {
         uint256 bit = 1 << (key & 0xff);
         uint256 summary = book.summary;
         if (summary.get(high, 1) == 0) {
-            book.summary = summary | (1 << high);
+            book.summary = summary | USED | (1 << high);
             book.words[high] = bit;
         } else {
             book.words[high] |= bit;

@@ -165,8 +165,9 @@ library TaskSlots {
         return _ranked(TaskSlot.unwrap(s) >> REVEALS);
     }
 
-    /// @return seat The seat `holder` holds, or 3.
+    /// @return seat The seat `holder` holds, or 3. A queued task has none: a ticket stands in the place of its first node.
     function seatOf(TaskSlot s, NodeId holder) internal pure returns (uint256 seat) {
+        if (state(s) == ITask.State.Queued) return 3;
         while (seat < 3 && (node(s, seat) != holder || (vacated(s) >> seat) & 1 != 0)) ++seat;
     }
 
