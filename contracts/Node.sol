@@ -11,7 +11,7 @@ import {NodeSet} from "./libraries/NodeSet.sol";
 import {VramTier} from "./libraries/VramTier.sol";
 import {ClassId, NodeId, TaskId} from "./types/Ids.sol";
 import {NodeSlot, NodeSlots} from "./types/NodeSlot.sol";
-import {NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
+import {Wiring, WrongAddress} from "./types/Wiring.sol";
 import {LibBit} from "solady/utils/LibBit.sol";
 
 /// @title The node registry.
@@ -171,10 +171,12 @@ contract Node is Stakes {
             ++released;
             Fate fate = end.fate;
             if (end.lapse != Lapse.None && _penalize(node, end.lapse) && fate == Fate.Free) fate = Fate.Suspend;
-            if (fate == Fate.Freeze) {
+            NodeSlot slot = _pool.slots[node];
+            // Who is to be frozen already keeps the older case: it must not be shed for one of its own making.
+            if (fate == Fate.Freeze && slot.intent() != Intent.Freeze) {
                 _cases[node] = Case(task, 0, 0, false, [ends[(i + 1) % 3].node, ends[(i + 2) % 3].node]);
             }
-            _free(node, _pool.slots[node].withWeight(end.weight), fate);
+            _free(node, slot.withWeight(end.weight), fate);
         }
         _pool.lower(NodePool.BUSY, released);
     }

@@ -12,11 +12,10 @@ import {PackedEnds} from "./libraries/PackedEnds.sol";
 import {PoolFloor} from "./libraries/PoolFloor.sol";
 import {Servable} from "./libraries/Servable.sol";
 import {TaskList} from "./libraries/TaskList.sol";
-import {VramTier} from "./libraries/VramTier.sol";
 import {BookTag} from "./types/BookTag.sol";
 import {ClassId, TaskId} from "./types/Ids.sol";
 import {Level, ValueRate, ValueRates} from "./types/ValueRate.sol";
-import {NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
+import {Wiring, WrongAddress} from "./types/Wiring.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 /// @title The order books and the dispatcher.

@@ -15,7 +15,7 @@ import {ClassId, NodeId, TaskId} from "../types/Ids.sol";
 /// the stranger takes another key.
 /// - Two nodes of one operator never serve one task. One person with two operator addresses is two operators.
 /// - A class is any 32 bytes. Tasks that name no class go to *open* classes only: those with at least 1/32 of the active
-/// nodes when their own number last changed, or when `review` was last called.
+/// nodes when one of their nodes last came free, or when `review` was last called.
 /// - Freezing takes nothing. Unappealed, the stake is slashed to the treasury; appealed and not decided in time, it is
 /// released. The owner decides appeals and can do nothing else to a stake.
 interface INode {

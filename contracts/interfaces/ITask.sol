@@ -82,7 +82,7 @@ interface ITask {
     }
 
     /// @notice What the queue needs to know of a task to place it.
-    /// @param level Its place, while queued or drawn.
+    /// @param level The place it would take now, while queued or drawn.
     /// @param seats Nodes it waits for: three while queued or drawn, the vacated seats while vacant, else none.
     /// @param ticket The queue's name for it, while queued.
     struct Order {

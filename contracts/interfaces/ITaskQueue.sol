@@ -12,6 +12,7 @@ import {Level, ValueRate} from "../types/ValueRate.sol";
 /// @dev Assumptions and warnings
 /// - All drawn and unseated tasks share one draw block. A round that was not seated within 256 blocks is drawn again:
 /// it keeps its tasks and takes the current block as its new draw block.
+/// - A task whose nodes could not be found may have a class reserved at once, however short it has waited.
 /// - A drawn task whose nodes cannot be found (all free nodes of one operator, say) goes back to the front of its
 /// level, in the order of the draw among those that failed in one call.
 /// - The queue is bounded by `limit()`. A full queue takes a task of a higher level only, and gives up for it the

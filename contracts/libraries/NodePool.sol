@@ -7,7 +7,6 @@ import {NodeSlot} from "../types/NodeSlot.sol";
 import {Bits} from "./Bits.sol";
 import {NodeSet} from "./NodeSet.sol";
 import {PoolFloor} from "./PoolFloor.sol";
-import {VramTier} from "./VramTier.sol";
 
 /// @notice The free nodes, by class and by VRAM tier, with their counters.
 /// @dev Header: active 0-31 | free 32-63 | busy 64-95 | tiers with active nodes 96-111 | draw block 112-151 | first deferred

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {INode} from "../interfaces/INode.sol";
 import {Bits} from "../libraries/Bits.sol";
-import {ClassId, NodeId} from "./Ids.sol";
+import {ClassId} from "./Ids.sol";
 
 /// @notice Everything about a node that its selection reads or writes, in one storage slot.
 /// @dev Bits: status 0-7 | intent 8-15 | weight 16-23 | tier 24-31 | class 32-63 | position in the class's set 64-95 |
