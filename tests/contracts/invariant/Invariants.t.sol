@@ -15,7 +15,7 @@ import {Handler} from "./Handler.sol";
 /// @notice The protocol's numbered invariants after every move of any party.
 /// @dev Invariant 4 and 9, and the order of 3, are checked move by move: see `Handler` and `Shadow`. 7 and 8 speak of
 /// frequencies and gas and have tests of their own.
-/// forge-config: default.invariant.runs = 2
+/// forge-config: default.invariant.runs = 8
 contract InvariantsTest is TypedAssertions {
     Handler private handler;
     INode private node;
