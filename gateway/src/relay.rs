@@ -3,6 +3,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `PUT /v1/content/0x<hash>` | 201 stored, 200 already held; 422 if the body has another hash |
+//! | the same with `?task=NUMBER` | the same, with the relay's signature; 409 if it has no key |
 //! | `POST /v1/content` | the same, for a client that lets the relay compute the hash |
 //! | `GET /v1/content/0x<hash>` | the bytes; 404 if not held; 500 if what is held is damaged, never the damaged bytes |
 //! | `HEAD /v1/content/0x<hash>` | whether it is held, and its size |
@@ -22,8 +23,10 @@ mod error;
 mod refusal;
 mod routes;
 mod server;
+mod signer;
 mod upload;
 
 pub use config::{DEFAULT_MAX_BYTES, RelayConfig, RelayLimits, StoreConfig};
 pub use error::GatewayError;
 pub use server::Relay;
+pub use signer::RelaySigner;

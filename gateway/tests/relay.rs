@@ -11,5 +11,7 @@ mod exchange;
 mod refusals;
 #[path = "relay/running.rs"]
 mod running;
+#[path = "relay/signatures.rs"]
+mod signatures;
 #[path = "relay/start_stop.rs"]
 mod start_stop;

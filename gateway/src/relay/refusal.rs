@@ -36,6 +36,14 @@ pub(super) enum Refusal {
     Damaged { hash: B256 },
     #[error("the store of this relay failed; try again later, and if it lasts tell its operator to read the log")]
     Store(#[from] object_store::Error),
+    #[error("the task must be a number, as in ?task=7")]
+    MalformedTask,
+    #[error("this relay has no key and signs nothing; upload to the relay that the task names")]
+    SignsNothing,
+    #[error(
+        "the content is stored, but could not be signed; upload it again, and if it lasts tell the relay's operator"
+    )]
+    Signing(String),
     #[error("no such path here; content is at /v1/content/0x<keccak256>, the limits at /v1/info")]
     UnknownPath,
     #[error("this path does not take that method; content takes GET, HEAD and PUT, /v1/content takes POST")]
@@ -60,6 +68,9 @@ impl Refusal {
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "XG-109"),
             Self::UnknownPath => (StatusCode::NOT_FOUND, "XG-110"),
             Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "XG-111"),
+            Self::MalformedTask => (StatusCode::BAD_REQUEST, "XG-112"),
+            Self::SignsNothing => (StatusCode::CONFLICT, "XG-113"),
+            Self::Signing(_) => (StatusCode::INTERNAL_SERVER_ERROR, "XG-114"),
         }
     }
 
@@ -67,6 +78,7 @@ impl Refusal {
     fn log(&self) {
         match self {
             Self::Store(cause) => tracing::error!(code = self.code(), %cause, "the store failed"),
+            Self::Signing(cause) => tracing::error!(code = self.code(), %cause, "the key did not sign"),
             Self::Damaged { hash } => tracing::error!(code = self.code(), %hash, "held content is damaged"),
             other => tracing::debug!(code = self.code(), reason = %other, "refused"),
         }

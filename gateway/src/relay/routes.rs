@@ -6,7 +6,7 @@ use alloy::primitives::B256;
 use axum::{
     Json, Router,
     body::Body,
-    extract::{FromRequestParts, RawPathParams, State},
+    extract::{FromRequestParts, Query, RawPathParams, State, rejection::QueryRejection},
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS},
@@ -15,10 +15,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use serde::Deserialize;
 use xenon_protocol::relay::{CONTENT_PATH, HEALTH_PATH, INFO_PATH, RelayInfo, StoredBody};
 
 use super::{
-    RelayConfig,
+    RelayConfig, RelaySigner,
     content_store::{ContentStore, Put},
     refusal::Refusal,
     upload::{Receiver, Upload},
@@ -31,12 +32,22 @@ struct Service {
     store: ContentStore,
     receiver: Receiver,
     max_bytes: u64,
+    signer: Option<RelaySigner>,
 }
+
+/// What an upload asks for besides being stored.
+#[derive(Deserialize)]
+struct Wish {
+    /// The task for which the relay is to sign.
+    task: Option<u64>,
+}
+
+type Wished = Result<Query<Wish>, QueryRejection>;
 
 type Shared = State<Arc<Service>>;
 
-pub(super) fn router(config: &RelayConfig, store: ContentStore) -> Router {
-    let service = Service { store, receiver: Receiver::new(config), max_bytes: config.max_bytes };
+pub(super) fn router(config: &RelayConfig, store: ContentStore, signer: Option<RelaySigner>) -> Router {
+    let service = Service { store, receiver: Receiver::new(config), max_bytes: config.max_bytes, signer };
     Router::new()
         .route(HEALTH_PATH, get(health))
         .route(INFO_PATH, get(info))
@@ -56,24 +67,28 @@ async fn info(State(service): Shared) -> Json<RelayInfo> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         hash_function: "keccak256".to_owned(),
         max_bytes: service.max_bytes,
+        signer: service.signer.as_ref().map(RelaySigner::address),
     })
 }
 
-async fn post_content(State(service): Shared, body: Body) -> Result<Response, Refusal> {
+async fn post_content(State(service): Shared, wish: Wished, body: Body) -> Result<Response, Refusal> {
+    let task = service.signable(wish)?;
     let upload = service.receiver.receive(body).await?;
-    service.keep(upload).await
+    service.keep(upload, task).await
 }
 
 async fn put_content(
     State(service): Shared,
     ContentHash(expected): ContentHash,
+    wish: Wished,
     body: Body,
 ) -> Result<Response, Refusal> {
+    let task = service.signable(wish)?;
     let upload = service.receiver.receive(body).await?;
     if upload.hash != expected {
         return Err(Refusal::WrongHash { expected, actual: upload.hash });
     }
-    service.keep(upload).await
+    service.keep(upload, task).await
 }
 
 async fn get_content(
@@ -99,12 +114,21 @@ async fn head_content(State(service): Shared, ContentHash(hash): ContentHash) ->
 }
 
 impl Service {
-    async fn keep(&self, upload: Upload) -> Result<Response, Refusal> {
+    /// Who is to sign for which task, before anything is received.
+    fn signable(&self, wish: Wished) -> Result<Option<(&RelaySigner, u64)>, Refusal> {
+        let Query(Wish { task }) = wish.map_err(|_| Refusal::MalformedTask)?;
+        let Some(task) = task else { return Ok(None) };
+        self.signer.as_ref().map(|signer| Some((signer, task))).ok_or(Refusal::SignsNothing)
+    }
+
+    /// Stores, and only then signs.
+    async fn keep(&self, upload: Upload, task: Option<(&RelaySigner, u64)>) -> Result<Response, Refusal> {
         let status = match self.store.put(upload.hash, &upload.content).await? {
             Put::New => StatusCode::CREATED,
             Put::AlreadyHeld => StatusCode::OK,
         };
-        Ok((status, Json(StoredBody { hash: upload.hash })).into_response())
+        let signature = task.map(|(signer, task)| signer.sign(task, upload.hash)).transpose()?;
+        Ok((status, Json(StoredBody { hash: upload.hash, signature })).into_response())
     }
 }
 

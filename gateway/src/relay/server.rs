@@ -24,7 +24,7 @@ use tokio::{
 use tokio_io_timeout::TimeoutWriter;
 use url::Url;
 
-use super::{GatewayError, RelayConfig, RelayLimits, content_store::ContentStore, routes};
+use super::{GatewayError, RelayConfig, RelayLimits, RelaySigner, StoreConfig, content_store::ContentStore, routes};
 
 /// Most bytes that are read ahead on one connection; headers must fit in it.
 const CONNECTION_BUFFER: usize = 64 << 10;
@@ -50,8 +50,25 @@ impl Relay {
     /// # Errors
     /// [`GatewayError`] if the configuration contradicts itself, or the directory or the address cannot be used.
     pub async fn bind(config: &RelayConfig) -> Result<Self, GatewayError> {
+        Self::open(config, None).await
+    }
+
+    /// The same, signing for what it stores. What is signed for must outlast the relay, so it cannot be kept in memory.
+    ///
+    /// # Errors
+    /// [`GatewayError`], as for [`bind`](Self::bind).
+    pub async fn bind_signing(config: &RelayConfig, signer: RelaySigner) -> Result<Self, GatewayError> {
+        if matches!(config.store, StoreConfig::Memory {}) {
+            let reason = "it signs for what it stores and would lose it; give it a directory to keep content in";
+            return Err(GatewayError::Config { reason });
+        }
+        tracing::info!(signer = %signer.address(), "relay signs for what it stores");
+        Self::open(config, Some(signer)).await
+    }
+
+    async fn open(config: &RelayConfig, signer: Option<RelaySigner>) -> Result<Self, GatewayError> {
         config.check()?;
-        let router = routes::router(config, ContentStore::open(&config.store).await?);
+        let router = routes::router(config, ContentStore::open(&config.store).await?, signer);
         let failed = |source| GatewayError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

@@ -10,7 +10,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use xenon_gateway::relay::{Relay, RelayConfig, StoreConfig};
+use xenon_gateway::relay::{Relay, RelayConfig, RelaySigner, StoreConfig};
 use xenon_protocol::relay::{ErrorBody, RelayClient};
 
 /// Longer than anything here takes; what is still missing then is not coming.
@@ -37,7 +37,14 @@ pub(crate) fn small(max_bytes: u64) -> RelayConfig {
 
 impl Running {
     pub(crate) async fn start(config: &RelayConfig) -> Self {
-        let relay = Relay::bind(config).await.unwrap();
+        Self::serve(Relay::bind(config).await.unwrap())
+    }
+
+    pub(crate) async fn start_signing(config: &RelayConfig, signer: RelaySigner) -> Self {
+        Self::serve(Relay::bind_signing(config, signer).await.unwrap())
+    }
+
+    fn serve(relay: Relay) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (address, client) = (relay.local_addr(), RelayClient::new(relay.url()).unwrap());
         let served = tokio::spawn(relay.serve(async { stopped.await.unwrap() }));

@@ -6,9 +6,10 @@ use alloy::primitives::{B256, keccak256};
 use backon::Retryable;
 use bytes::Bytes;
 use reqwest::{RequestBuilder, Response, StatusCode, header::CONTENT_TYPE, redirect};
+use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{CONTENT_PATH, HEALTH_PATH, INFO_PATH, RelayError, RelayInfo, read, retry};
+use super::{CONTENT_PATH, HEALTH_PATH, INFO_PATH, RelayError, RelayInfo, StoredBody, read, retry};
 
 /// How long a call may take, repetitions included, when [`RelayClient::within`] does not say otherwise.
 pub const DEFAULT_LIMIT: Duration = Duration::from_mins(1);
@@ -96,6 +97,22 @@ impl RelayClient {
         Ok(hash)
     }
 
+    /// Uploads the reply to a task and returns its keccak256 and the relay's signature, which nobody has checked yet.
+    ///
+    /// # Errors
+    /// [`RelayError::Unsigned`] if the relay signs nothing, or what every call may end with.
+    pub async fn put_signed(
+        &self,
+        content: impl Into<Bytes>,
+        task: u64,
+    ) -> Result<(B256, alloy::primitives::Bytes), RelayError> {
+        let content = content.into();
+        let hash = keccak256(&content);
+        let body = self.repeated(|| self.put_signed_once(hash, content.clone(), task)).await?;
+        let signature = body.signature.ok_or_else(|| RelayError::Unsigned { url: self.url.to_string() })?;
+        Ok((hash, signature))
+    }
+
     /// Succeeds if the relay and its store work.
     pub async fn health(&self) -> Result<(), RelayError> {
         self.repeated(|| async { self.send(self.http.get(self.endpoint(HEALTH_PATH))).await.map(drop) }).await
@@ -123,8 +140,19 @@ impl RelayClient {
         self.send(request).await.map(drop)
     }
 
+    async fn put_signed_once(&self, hash: B256, content: Bytes, task: u64) -> Result<StoredBody, RelayError> {
+        let mut url = self.content(hash);
+        url.set_query(Some(&format!("task={task}")));
+        let request = self.http.put(url).header(CONTENT_TYPE, "application/octet-stream").body(content);
+        self.read_json(self.send(request).await?).await
+    }
+
     async fn info_once(&self) -> Result<RelayInfo, RelayError> {
-        let response = self.send(self.http.get(self.endpoint(INFO_PATH))).await?;
+        self.read_json(self.send(self.http.get(self.endpoint(INFO_PATH))).await?).await
+    }
+
+    /// A short answer in JSON.
+    async fn read_json<T: DeserializeOwned>(&self, response: Response) -> Result<T, RelayError> {
         let body = read::bounded(self.url.as_str(), response, MAX_INFO_BYTES).await?;
         serde_json::from_slice(&body)
             .map_err(|error| RelayError::NotARelay { url: self.url.to_string(), reason: error.to_string() })

@@ -95,6 +95,14 @@ pub enum RelayError {
         /// What the relay says about it.
         message: String,
     },
+    /// The relay stored the content and gave no signature for it.
+    #[error(
+        "XP-211: the relay at {url} gave no signature for what it stored; upload to the relay that the task names, or have this one run with a key"
+    )]
+    Unsigned {
+        /// Address of the relay.
+        url: String,
+    },
     /// The answer is not what a relay answers.
     #[error("XP-210: the answer from {url} is not that of a relay: {reason}; check the address and the versions")]
     NotARelay {
@@ -119,6 +127,7 @@ impl RelayError {
             Self::TooLarge { .. } => "XP-208",
             Self::Refused { .. } => "XP-209",
             Self::NotARelay { .. } => "XP-210",
+            Self::Unsigned { .. } => "XP-211",
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a relay and its clients say to each other, besides the content itself.
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
 
 /// Path under which content lives: `PUT`, `GET` and `HEAD` on `{CONTENT_PATH}/0x<keccak256>`, `POST` on the path itself.
@@ -26,6 +26,10 @@ pub struct ErrorBody {
 pub struct StoredBody {
     /// keccak256 of the content, under which it can be fetched.
     pub hash: B256,
+    /// The relay's signature of [`stored_digest`](crate::stored::stored_digest), to an upload that names a task
+    /// (`?task=NUMBER`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Bytes>,
 }
 
 /// What a relay says about itself.
@@ -37,4 +41,7 @@ pub struct RelayInfo {
     pub hash_function: String,
     /// Most bytes one piece of content may have.
     pub max_bytes: u64,
+    /// Whose signature it gives for what it stores, if it gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Address>,
 }
