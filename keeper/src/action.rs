@@ -10,7 +10,7 @@ use xenon_protocol::{
     deployment::Deployment,
 };
 
-use crate::{TaskId, view::ClassKey};
+use crate::{ClassId, NodeId, TaskId, view::ClassKey};
 
 /// Something a keeper can do. Each is a call that anybody may make and that the contract checks again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,19 @@ pub enum Action {
     Expire(TaskId),
     /// Let the book of a class compete that can be served again.
     Wake(ClassKey),
+    /// Keep the nodes of a class for a task that has waited long.
+    Reserve {
+        /// The task, the first of its book.
+        task: TaskId,
+        /// The class.
+        class: ClassId,
+    },
+    /// Look anew at whether a class is open.
+    Review(ClassId),
+    /// Slash a frozen node for which nobody appealed.
+    Slash(NodeId),
+    /// Release a frozen node whose appeal was not decided.
+    Thaw(NodeId),
     /// Take nodes in that wait for the sets to open.
     Absorb {
         /// At most so many.
@@ -43,6 +56,10 @@ impl Action {
             Self::Advance(_) => "advance",
             Self::Expire(_) => "expire",
             Self::Wake(_) => "wake",
+            Self::Reserve { .. } => "reserve",
+            Self::Review(_) => "review",
+            Self::Slash(_) => "slash",
+            Self::Thaw(_) => "thaw",
             Self::Absorb { .. } => "absorb",
         }
     }
@@ -58,6 +75,12 @@ impl Action {
             Self::Wake(ClassKey { kind, class }) => {
                 Call::new(contracts.queue, &TaskQueue::wakeCall { kind: kind.0, class: class.0 })
             }
+            Self::Reserve { task, class } => {
+                Call::new(contracts.queue, &TaskQueue::reserveCall { task: U40::from(task.0), class: class.0 })
+            }
+            Self::Review(class) => Call::new(contracts.node, &Node::reviewCall { class: class.0 }),
+            Self::Slash(node) => Call::new(contracts.node, &Node::slashCall { node: node.0 }),
+            Self::Thaw(node) => Call::new(contracts.node, &Node::thawCall { node: node.0 }),
             Self::Absorb { limit } => Call::new(contracts.node, &Node::absorbCall { limit: U256::from(limit) }),
         }
     }
@@ -71,7 +94,13 @@ impl Action {
             Self::Absorb { .. } => {
                 Node::absorbCall::abi_decode_returns(returned).is_ok_and(|absorbed| !absorbed.is_zero())
             }
-            Self::Advance(_) | Self::Expire(_) | Self::Wake(_) => true,
+            Self::Advance(_)
+            | Self::Expire(_)
+            | Self::Wake(_)
+            | Self::Reserve { .. }
+            | Self::Review(_)
+            | Self::Slash(_)
+            | Self::Thaw(_) => true,
         }
     }
 }
@@ -83,6 +112,10 @@ impl fmt::Display for Action {
             Self::Advance(task) => write!(f, "advance task {task}"),
             Self::Expire(task) => write!(f, "expire task {task}"),
             Self::Wake(ClassKey { kind, class }) => write!(f, "wake the book of kind {kind} and class {class}"),
+            Self::Reserve { task, class } => write!(f, "reserve class {class} for task {task}"),
+            Self::Review(class) => write!(f, "review class {class}"),
+            Self::Slash(node) => write!(f, "slash node {node}"),
+            Self::Thaw(node) => write!(f, "thaw node {node}"),
             Self::Absorb { limit } => write!(f, "absorb up to {limit} nodes"),
         }
     }

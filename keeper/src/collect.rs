@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use alloy::primitives::B256;
 use xenon_protocol::{
     chain::{Chain, EventLog, Head, LogFilter, TypedChain},
-    contracts::{NetworkStats, Node},
+    contracts::{NetworkStats, TaskQueue},
     deployment::Deployment,
 };
 
-use crate::{KeeperConfig, KeeperError, Logged, View, ViewError};
+use crate::{KeeperConfig, KeeperError, Logged, TaskId, View, ViewError};
 
 /// What a look at the chain brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,13 @@ impl<C: Chain> Collector<C> {
         let blocks = self.walk(head).await?;
         let logs = self.logs(self.next_block(), head.number).await?;
         check_hashes(&blocks, &logs)?;
-        self.fold(&logs)?;
+        let mut rest = logs.as_slice();
+        for block in &blocks {
+            let (own, later) = rest.split_at(rest.partition_point(|log| log.block_number <= block.number));
+            self.fold(own)?;
+            self.view.note_time(block.timestamp);
+            rest = later;
+        }
         self.remember(&blocks);
         self.last = Some(head);
         Ok(())
@@ -142,6 +148,7 @@ impl<C: Chain> Collector<C> {
             let anchor = self.block(step_end).await?;
             let logs = self.logs(first, step_end).await?;
             self.fold(&logs)?;
+            self.view.note_time(anchor.timestamp);
             self.last = Some(anchor);
             tracing::debug!(block = step_end, of = end, "catching up");
         }
@@ -207,12 +214,23 @@ impl<C: Chain> Collector<C> {
             return Err(KeeperError::NoKinds { from_block: self.config.from_block });
         }
         let overview = self.chain.view(self.contracts.stats, &NetworkStats::overviewCall {}).await?;
-        let deferred = self.chain.view(self.contracts.node, &Node::deferredCall {}).await?;
+        let vacancies = self.vacancies().await?;
         if self.chain.head().await?.hash == head.hash {
             self.view.agree_with(&overview)?;
-            self.view.note_deferred(deferred.saturating_to());
+            if let Some(line) = vacancies {
+                self.view.note_vacancies(line);
+            }
         }
         Ok(())
+    }
+
+    /// The line of tasks with seats to give away, if there are any: no event tells its order.
+    async fn vacancies(&self) -> Result<Option<Vec<TaskId>>, KeeperError> {
+        if !self.view.has_vacancies() {
+            return Ok(None);
+        }
+        let line = self.chain.view(self.contracts.queue, &TaskQueue::vacanciesCall {}).await?;
+        Ok(Some(line.into_iter().map(|task| TaskId(task.to())).collect()))
     }
 
     fn next_block(&self) -> u64 {

@@ -2,13 +2,15 @@
 
 mod decode;
 
+use std::num::NonZeroU32;
+
 use alloy::primitives::{Address, B256, U256};
 use xenon_protocol::{
-    contracts::{Ending, Intent, Status},
+    contracts::{Ending, Intent, Lapse, Ruling, Status},
     value::ValueRate,
 };
 
-use crate::{ClassId, Kind, KindId, NodeId, TaskId, Tier};
+use crate::{ClassId, Kind, KindId, Limits, NodeId, TaskId, Tier};
 
 /// Where a log stands in the chain. Later logs are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,17 +51,33 @@ pub struct Undecodable {
 pub enum Event {
     /// A kind of task was added to the table.
     KindAdded { kind: KindId, spec: Kind },
+    /// A kind's estimated durations changed.
+    DurationsChanged { kind: KindId, overhead_ms: u32, ms_per_unit: NonZeroU32 },
+    /// Times and shares changed; of them only the crank share matters here.
+    TermsChanged { crank_bps: u16 },
+    /// Penalties and the times of cases changed.
+    RulesChanged,
+    /// The length of the queue or the times of reservations changed.
+    LimitsChanged(Limits),
     /// A task was created and stands in its book.
     TaskCreated(Box<TaskCreated>),
     /// A queued task ended without having been drawn.
     TaskWithdrawn { task: TaskId, ending: Ending, refund: u128 },
-    /// A task left its book for the round that a later block seats.
+    /// A created task names the relay that must sign its delivery.
+    RelayNamed { task: TaskId, relay: Address },
+    /// A task of a higher value took the place of this one in the full queue.
+    TaskEvicted { task: TaskId },
+    /// A task left its book, or the line of those with seats to give away, for the round that a later block seats.
     TaskDrawn { task: TaskId, draw_block: u64 },
     /// A round grew too old to be seated and has a new draw block.
     RoundRedrawn { old_block: u64, new_block: u64 },
     /// No nodes were found for a drawn task: it is the first of its level again.
     TaskRequeued { task: TaskId },
-    /// A class's book left the competition for want of three free nodes.
+    /// The nodes of a class are kept for a task.
+    ClassReserved { task: TaskId, class: ClassId, until: u64 },
+    /// They are not any more.
+    ReservationEnded { task: TaskId, class: ClassId },
+    /// A class's book left the competition for want of free nodes.
     ClassBookParked { kind: KindId, class: ClassId },
     /// A parked book competes again.
     ClassBookWoken { kind: KindId, class: ClassId },
@@ -72,6 +90,14 @@ pub enum Event {
         keeper: Address,
         crank_reward: u128,
     },
+    /// Seats whose holders let their time pass are to be given to other nodes.
+    SeatsVacated { task: TaskId, vacated: [bool; 3], refill_by: u64 },
+    /// The task stands in the line of those with seats to give away.
+    TaskVacant { task: TaskId },
+    /// Other nodes hold the vacated seats.
+    SeatsRefilled { task: TaskId, nodes: [NodeId; 3], commit_by: u64, keeper: Address, crank_reward: u128 },
+    /// Somebody moved a task on whose stage was over.
+    Advanced { task: TaskId, caller: Address, crank_reward: u128 },
     /// A node committed to a result.
     Committed { task: TaskId, node: NodeId, commitment: B256 },
     /// The stage of commitments is over.
@@ -84,8 +110,10 @@ pub enum Event {
     DeliveryPassed { task: TaskId, next: NodeId, deliver_by: u64 },
     /// The result is at the relay and the held share is paid.
     Delivered { task: TaskId, node: NodeId, content: B256, paid: u128 },
-    /// Nobody delivered; the held share went back.
-    Undelivered { task: TaskId, refund: u128 },
+    /// Nobody delivered; the held share went to the creator or, if the task names a relay, to the treasury.
+    Undelivered { task: TaskId, to: Address, amount: u128 },
+    /// What a node had earned went to its operator's credit.
+    Collected { node: NodeId, operator: Address, amount: U256 },
     /// A credit was paid out.
     Withdrawn { account: Address, to: Address, amount: U256 },
     /// A node joined.
@@ -96,8 +124,30 @@ pub enum Event {
     StatusChanged { node: NodeId, status: Status },
     /// A node that cannot leave at once asked to, or took that back.
     IntentChanged { node: NodeId, intent: Intent },
+    /// A node that waited for the sets to open stands in them.
+    NodeAbsorbed { node: NodeId },
+    /// Whether a class is open, and its floor, were looked at anew.
+    ClassReviewed { class: ClassId, open: bool },
     /// A stake was paid back.
     StakeWithdrawn { node: NodeId, operator: Address, amount: u128 },
+    /// A stake was added to.
+    StakeAdded { node: NodeId, amount: u128, stake: u128 },
+    /// A node paid for what it failed to do.
+    Penalized { node: NodeId, lapse: Lapse, amount: u128, stake: u128 },
+    /// A node's score is too low to stay.
+    KickedOut { node: NodeId },
+    /// A node is frozen, and has time to appeal.
+    CaseOpened { node: NodeId, task: TaskId, appeal_by: u64, accused: [NodeId; 2] },
+    /// Somebody appealed; the arbiter has time to decide.
+    Appealed { node: NodeId, task: TaskId, appellant: Address, evidence: B256, decide_by: u64 },
+    /// The arbiter decided.
+    CaseDecided { node: NodeId, task: TaskId, ruling: Ruling },
+    /// The arbiter did not decide in time.
+    CaseLapsed { node: NodeId, task: TaskId },
+    /// A stake went to the treasury.
+    Slashed { node: NodeId, task: TaskId, amount: u128 },
+    /// The treasury was paid.
+    SlashedWithdrawn { treasury: Address, amount: U256 },
     /// A task counted for a node's score.
     Scored { node: NodeId, points: u8, score: u16 },
 }
@@ -174,6 +224,30 @@ impl Event {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::KindAdded { .. } => "KindAdded",
+            Self::DurationsChanged { .. } => "DurationsChanged",
+            Self::TermsChanged { .. } => "TermsChanged",
+            Self::RulesChanged => "RulesChanged",
+            Self::LimitsChanged(_) => "LimitsChanged",
+            Self::RelayNamed { .. } => "RelayNamed",
+            Self::TaskEvicted { .. } => "TaskEvicted",
+            Self::ClassReserved { .. } => "ClassReserved",
+            Self::ReservationEnded { .. } => "ReservationEnded",
+            Self::SeatsVacated { .. } => "SeatsVacated",
+            Self::TaskVacant { .. } => "TaskVacant",
+            Self::SeatsRefilled { .. } => "SeatsRefilled",
+            Self::Advanced { .. } => "Advanced",
+            Self::Collected { .. } => "Collected",
+            Self::NodeAbsorbed { .. } => "NodeAbsorbed",
+            Self::ClassReviewed { .. } => "ClassReviewed",
+            Self::StakeAdded { .. } => "StakeAdded",
+            Self::Penalized { .. } => "Penalized",
+            Self::KickedOut { .. } => "KickedOut",
+            Self::CaseOpened { .. } => "CaseOpened",
+            Self::Appealed { .. } => "Appealed",
+            Self::CaseDecided { .. } => "CaseDecided",
+            Self::CaseLapsed { .. } => "CaseLapsed",
+            Self::Slashed { .. } => "Slashed",
+            Self::SlashedWithdrawn { .. } => "SlashedWithdrawn",
             Self::TaskCreated(_) => "TaskCreated",
             Self::TaskWithdrawn { .. } => "TaskWithdrawn",
             Self::TaskDrawn { .. } => "TaskDrawn",

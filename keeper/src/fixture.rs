@@ -4,8 +4,8 @@ use alloy::primitives::{Address, B256};
 use xenon_protocol::{chain::Head, contracts::Status};
 
 use crate::{
-    ClassId, Event, Kind, KindId, Logged, NodeId, NodeJoined, Position, TaskCreated, TaskId, Tier, View, ViewError,
-    order::Value,
+    ClassId, Event, Kind, KindId, Limits, Logged, NodeId, NodeJoined, Position, TaskCreated, TaskId, Tier, View,
+    ViewError, order::Value,
 };
 
 /// GB of the tier of every class here.
@@ -13,6 +13,10 @@ pub(crate) const GB: u16 = 8;
 
 /// Kind 0 needs one class, kind 1 does not. A unit takes a second.
 const KINDS: [bool; 2] = [true, false];
+
+/// Seconds before a class can be reserved, and for which it is.
+pub(crate) const RESERVE_AFTER: u32 = 100;
+pub(crate) const RESERVE_HOLD: u32 = 500;
 
 /// Applies events one after the other, each block at a second of its own.
 #[derive(Clone, Debug)]
@@ -27,6 +31,9 @@ pub(crate) struct Network {
 impl Network {
     pub(crate) fn new() -> Self {
         let mut network = Self { view: View::new(), block: 1, logs: Vec::new(), index: 0 };
+        let limits = Limits { tasks_per_node: 8, reserve_after: RESERVE_AFTER, reserve_hold: RESERVE_HOLD };
+        network.happen(Event::LimitsChanged(limits));
+        network.happen(Event::TermsChanged { crank_bps: 100 });
         for (kind, same_class) in (0..).zip(KINDS) {
             let spec = Kind::new(same_class, same_class, 0, 0, 1_000, 1_000).unwrap();
             network.happen(Event::KindAdded { kind: KindId(kind), spec });
@@ -106,7 +113,15 @@ impl Network {
         let created = self.created(kind, class, fee);
         let task = created.task;
         self.happen(Event::TaskCreated(Box::new(created)));
+        self.view.note_time(self.block);
         task
+    }
+
+    /// The same for nodes with at least so many GB.
+    pub(crate) fn created_with(&mut self, kind: u8, class: Option<ClassId>, fee: u128, min_vram: u16) {
+        let created = TaskCreated { min_vram, ..self.created(kind, class, fee) };
+        self.happen(Event::TaskCreated(Box::new(created)));
+        self.view.note_time(self.block);
     }
 
     pub(crate) fn created(&self, kind: u8, class: Option<ClassId>, fee: u128) -> TaskCreated {

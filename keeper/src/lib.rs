@@ -42,5 +42,5 @@ pub use self::{
     policy::Policy,
     submit::{Outcome, Submitter},
     tier::Tier,
-    view::{Kind, View, ViewError},
+    view::{Kind, Limits, View, ViewError},
 };

@@ -3,11 +3,14 @@
 //! Price-time priority: the highest value per second first, where values are compared by their level (nine significant
 //! bits), inside a book's level first come first served. Among books of one level the lowest kind goes first, then the
 //! lowest VRAM tier, then the books of required classes in the order in which they reached that level. The order is
-//! total: of two queued tasks one is always before the other.
+//! total: of two queued tasks one is always before the other. Before all of them go the tasks that have seats to give
+//! away, and the one for which a class is reserved.
 
 mod drawing;
 mod servable;
 mod value;
+
+use std::collections::VecDeque;
 
 use xenon_protocol::value::Level;
 
@@ -15,7 +18,7 @@ use self::drawing::Drawing;
 pub use self::value::Value;
 use crate::{
     TaskId, View,
-    view::{BookKey, ClassKey, ROUND_LIMIT},
+    view::{BookKey, ClassKey, ROUND_LIMIT, Stage, Task},
 };
 
 /// A queued task and its place in the order of service.
@@ -40,9 +43,14 @@ pub struct Draw {
     pub drawn: Vec<TaskId>,
     /// Tasks found to have waited too long and expired instead.
     pub expired: Vec<TaskId>,
-    /// Books of classes taken out of the competition for want of three free nodes.
+    /// Books of classes taken out of the competition for want of free nodes.
     pub parked: Vec<ClassKey>,
+    /// The line of tasks with seats to give away, as it is afterwards.
+    pub vacancies: VecDeque<TaskId>,
 }
+
+/// Tasks with seats to give away that one draw looks at.
+const VACANCY_LOOKS: usize = 8;
 
 /// All queued tasks in the order in which they would be served if there were nodes for all of them.
 pub fn ranking(view: &View) -> Vec<Ranked> {
@@ -59,29 +67,62 @@ pub fn ranking(view: &View) -> Vec<Ranked> {
 
 /// What `dispatch` draws in a block with that timestamp, given a limit.
 ///
+/// First those with seats to give away, then the one for which a class is reserved, then the best that can be served.
+///
 /// Exact when no round waits, or when the round that waits was drawn in that same block. Otherwise that round is seated
 /// first and nobody knows which nodes it will take: then this is an estimate that reserves nodes for it.
 pub fn next_draw(view: &View, limit: usize, timestamp: u64) -> Draw {
-    let waiting = view.round().waiting();
+    let mut draw = Draw { vacancies: view.vacancies().clone(), ..Draw::default() };
+    if view.books().queued() == 0 && draw.vacancies.is_empty() {
+        return draw;
+    }
+    let round = view.round();
     let mut drawing = Drawing::real(view);
-    waiting.iter().filter_map(|task| view.tasks().get(*task)).for_each(|task| drawing.reserve(task));
-    let mut draw = Draw::default();
-    for _ in 0..limit {
-        if waiting.len() + draw.drawn.len() >= ROUND_LIMIT {
-            break;
-        }
+    round.waiting().iter().filter_map(|task| view.tasks().get(*task)).for_each(|task| drawing.reserve(task));
+    let limit = limit.min(ROUND_LIMIT - round.tasks().len());
+    let held = view.reservation().filter(|held| !held.is_over(timestamp));
+    let is_ready = held.is_some_and(|held| drawing.hold(held.class) && !held.drawn);
+    draw_vacancies(view, &mut drawing, &mut draw, limit);
+    if let Some(held) = held.filter(|_| is_ready && draw.drawn.len() < limit) {
+        draw_task(view, &mut drawing, &mut draw, held.task, timestamp);
+    }
+    for _ in draw.drawn.len()..limit {
         let Some(pick) = drawing.best() else { break };
         let Some(task) = view.tasks().get(pick.task) else { break };
-        drawing.remove(&pick);
-        if timestamp > task.deadline {
-            draw.expired.push(pick.task);
-        } else {
+        if draw_task(view, &mut drawing, &mut draw, pick.task, timestamp) {
             drawing.reserve(task);
-            draw.drawn.push(pick.task);
         }
     }
     draw.parked = drawing.into_parked();
     draw
+}
+
+/// Draws those with seats to give away whose nodes are there; the others go to the end of the line.
+fn draw_vacancies(view: &View, drawing: &mut Drawing<'_>, draw: &mut Draw, limit: usize) {
+    for _ in 0..draw.vacancies.len().min(VACANCY_LOOKS) {
+        if draw.drawn.len() == limit {
+            return;
+        }
+        let Some(id) = draw.vacancies.pop_front() else { return };
+        let is_vacant = |task: &&Task| matches!(task.stage, Stage::Vacant(_));
+        let Some(task) = view.tasks().get(id).filter(is_vacant) else { continue };
+        if drawing.can_refill(task) {
+            drawing.reserve(task);
+            draw.drawn.push(id);
+        } else {
+            draw.vacancies.push_back(id);
+        }
+    }
+}
+
+/// Takes a queued task out of its book; `false` if it is expired instead of drawn.
+fn draw_task(view: &View, drawing: &mut Drawing<'_>, draw: &mut Draw, id: TaskId, timestamp: u64) -> bool {
+    let Some(task) = view.tasks().get(id) else { return false };
+    drawing.remove_task(id, task);
+    let is_in_time = timestamp <= task.deadline;
+    let list = if is_in_time { &mut draw.drawn } else { &mut draw.expired };
+    list.push(id);
+    is_in_time
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use xenon_protocol::chain::Head;
 
 use crate::{
-    Action, Policy, TaskId, View,
+    Action, ClassId, Policy, TaskId, View,
     order::next_draw,
-    view::{ClassKey, Task},
+    view::{Class, ClassKey, Task},
 };
 
 /// What should be done, given the state after a block, in order of urgency.
@@ -13,7 +13,9 @@ use crate::{
 /// Pure: equal arguments give equal plans. Nothing is planned that the contracts would refuse in the next block, as far
 /// as the view tells; the contracts decide.
 pub fn plan(view: &View, now: &Head, policy: &Policy) -> Vec<Action> {
-    let overdue = view.tasks().overdue(now.timestamp).map(Action::Advance);
+    let pays =
+        |id: &TaskId| view.tasks().get(*id).is_some_and(|task| policy.pays(view.crank_share(task), now.base_fee));
+    let overdue = view.tasks().overdue(now.timestamp).filter(pays).map(Action::Advance);
     let expired = view.tasks().expired(now.timestamp).map(Action::Expire);
     let limit = usize::try_from(policy.max_actions).unwrap_or(usize::MAX);
     dispatch(view, now, policy)
@@ -21,7 +23,10 @@ pub fn plan(view: &View, now: &Head, policy: &Policy) -> Vec<Action> {
         .chain(overdue)
         .chain(wakeable(view).map(Action::Wake))
         .chain(absorb(view, policy))
+        .chain(reserve(view, now))
+        .chain(reviewable(view, now))
         .chain(expired)
+        .chain(cases(view, now, policy))
         .take(limit)
         .collect()
 }
@@ -52,10 +57,71 @@ fn any_is_ripe(view: &View, tasks: &[TaskId], now: &Head, policy: &Policy) -> bo
     tasks.iter().filter_map(|task| view.tasks().get(*task)).any(is_ripe)
 }
 
-/// Parked books whose class has three free nodes again.
+/// Parked books whose class has as many free nodes as its floor asks for.
 fn wakeable(view: &View) -> impl Iterator<Item = ClassKey> {
-    let has_three = |key: &ClassKey| view.nodes().class(key.class).is_some_and(|class| class.free >= 3);
-    view.books().parked().filter(has_three)
+    let has_enough = |key: &ClassKey| view.nodes().class(key.class).is_some_and(|class| class.free >= class.floor);
+    view.books().parked().filter(has_enough)
+}
+
+/// A class for the first task of a book that has waited longest of those that have waited long enough.
+fn reserve(view: &View, now: &Head) -> Option<Action> {
+    if view.reservation().is_some_and(|held| !held.is_over(now.timestamp)) {
+        return None;
+    }
+    if view.is_bound() || (view.reservation().is_some() && view.round().draw_block() != 0) {
+        return None;
+    }
+    let after = u64::from(view.limits().reserve_after);
+    let heads = heads(view).filter_map(|id| Some((id, view.tasks().get(id)?)));
+    let waiting = heads.filter_map(|(id, task)| Some((task.waits_since?, id, task)));
+    let ripe = waiting.filter(|(since, ..)| now.timestamp >= since.saturating_add(after));
+    let mut ripe: Vec<_> = ripe.collect();
+    ripe.sort_unstable_by_key(|(since, id, _)| (*since, *id));
+    ripe.into_iter().find_map(|(_, task, known)| Some(Action::Reserve { task, class: class_for(view, known)? }))
+}
+
+/// The first task of each book.
+fn heads(view: &View) -> impl Iterator<Item = TaskId> {
+    let tiers = view.books().tiers().filter_map(|(_, book)| Some(*book.first()?.1));
+    let classes = view.books().classes().filter_map(|(_, book)| Some(*book.tasks().first()?.1));
+    tiers.chain(classes)
+}
+
+/// The class with the most active nodes that could be reserved for a task; none if it has enough free nodes anyway.
+fn class_for(view: &View, task: &Task) -> Option<ClassId> {
+    if !view.needs_one_class(task.kind, task.class) {
+        return None;
+    }
+    let suits = |(id, class): &(ClassId, Class)| match task.class {
+        Some(named) => *id == named,
+        None => class.open && class.tier >= task.tier,
+    };
+    let mut classes: Vec<_> = view.nodes().classes().filter(suits).filter(|(_, class)| class.active >= 3).collect();
+    if classes.iter().any(|(_, class)| class.free >= class.floor) {
+        return None;
+    }
+    classes.sort_unstable_by_key(|(id, class)| (std::cmp::Reverse(class.active), *id));
+    classes.first().map(|(id, _)| *id)
+}
+
+/// Classes whose openness is not what their nodes make it, while tasks wait that it matters to.
+fn reviewable(view: &View, now: &Head) -> impl Iterator<Item = Action> {
+    let active = view.nodes().counts().active;
+    let is_closed = view.round().closes_sets_in(now.number + 1);
+    let waits = |class: &Class| {
+        view.books().tiers().any(|(key, _)| class.tier >= key.tier && view.needs_one_class(key.kind, None))
+    };
+    view.nodes()
+        .classes()
+        .filter(move |_| !is_closed)
+        .filter(move |(_, class)| class.assessed(active).open != class.open && class.free >= 3 && waits(class))
+        .map(|(id, _)| Action::Review(id))
+}
+
+/// Frozen nodes whose time is over.
+fn cases(view: &View, now: &Head, policy: &Policy) -> impl Iterator<Item = Action> {
+    let over = view.nodes().cases().filter(|(_, case)| policy.cases && now.timestamp > case.until);
+    over.map(|(node, case)| if case.appealed { Action::Thaw(node) } else { Action::Slash(node) })
 }
 
 /// Nodes that still wait although the sets are open, now and in the next block.
@@ -70,7 +136,11 @@ mod tests {
     use xenon_protocol::contracts::{Ending, Status};
 
     use super::*;
-    use crate::{ClassId, Event, NodeId, fixture::Network, view::Stage};
+    use crate::{
+        Event, KindId, NodeId,
+        fixture::{GB, Network, RESERVE_AFTER, RESERVE_HOLD},
+        view::Stage,
+    };
 
     const DISPATCH: Action = Action::Dispatch { max_tasks: 16, seats: 0 };
 
@@ -162,7 +232,7 @@ mod tests {
     #[test]
     fn parked_book_is_woken_once_its_class_has_three_nodes() {
         let mut network = Network::with_classes(&[2, 3]);
-        let key = ClassKey { kind: crate::KindId(0), class: ClassId(1) };
+        let key = ClassKey { kind: KindId(0), class: ClassId(1) };
         network.create(0, Some(key.class), 100);
         network.happen(Event::ClassBookParked { kind: key.kind, class: key.class });
         assert_eq!(planned(&network), []);
@@ -183,10 +253,145 @@ mod tests {
         }
         assert_eq!(names(&network), ["dispatch"]);
         network.seat(task, [1, 2, 3], 500);
+        let waiting: Vec<_> = (4..=12).map(NodeId).collect();
+        for node in &waiting[..8] {
+            network.happen(Event::NodeAbsorbed { node: *node });
+        }
         assert_eq!(names(&network), ["absorb"], "a round of one task takes in eight");
-        network.view.note_deferred(0);
+        network.happen(Event::NodeAbsorbed { node: waiting[8] });
         assert_eq!(planned(&network), []);
         assert_eq!(network.view.nodes().counts().free, 9);
+    }
+
+    /// A network in which the first class has too few free nodes for a task that waits, and the second too little memory.
+    fn starving() -> Network {
+        let mut network = Network::with_classes(&[4, 3]);
+        for node in 1..=2 {
+            network.status(NodeId(node), Status::Busy);
+        }
+        network.created_with(0, None, 100, GB);
+        for node in 5..=7 {
+            network.status(NodeId(node), Status::Paused);
+        }
+        network
+    }
+
+    #[test]
+    fn class_is_reserved_for_a_task_that_has_waited_long_enough() {
+        let mut network = starving();
+        let reserve = Action::Reserve { task: TaskId(1), class: ClassId(1) };
+        network.pass(u64::from(RESERVE_AFTER) - 1);
+        assert_eq!(planned(&network), []);
+        network.pass(1);
+        assert_eq!(planned(&network), [reserve]);
+        let until = network.block + u64::from(RESERVE_HOLD);
+        network.happen(Event::ClassReserved { task: TaskId(1), class: ClassId(1), until });
+        assert_eq!(planned(&network), [], "one at a time");
+        network.pass(u64::from(RESERVE_HOLD) + 1);
+        assert_eq!(planned(&network), [reserve], "that one is over");
+        network.status(NodeId(1), Status::Free);
+        assert_eq!(planned(&network), [DISPATCH], "enough are free anyway");
+    }
+
+    #[test]
+    fn class_with_the_most_active_nodes_is_reserved_unless_the_task_names_one() {
+        let mut network = Network::with_classes(&[3, 5, 2]);
+        for node in [1, 4, 5, 6] {
+            network.status(NodeId(node), Status::Busy);
+        }
+        network.create(0, None, 100);
+        network.pass(u64::from(RESERVE_AFTER));
+        assert_eq!(planned(&network), [Action::Reserve { task: TaskId(1), class: ClassId(2) }]);
+        let mut network = network.later(1);
+        network.happen(Event::TaskWithdrawn { task: TaskId(1), ending: Ending::Cancelled, refund: 100 });
+        network.create(0, Some(ClassId(1)), 100);
+        network.create(0, Some(ClassId(3)), 900);
+        network.create(1, None, 1);
+        network.pass(u64::from(RESERVE_AFTER));
+        let plan = planned(&network);
+        assert!(plan.contains(&Action::Reserve { task: TaskId(2), class: ClassId(1) }), "{plan:?}");
+    }
+
+    #[test]
+    fn task_drawn_for_other_nodes_is_seated_like_any_other_and_not_advanced() {
+        let mut network = Network::with_classes(&[6]);
+        let task = network.create(0, None, 100);
+        network.draw(task);
+        network.pass(1);
+        network.seat(task, [1, 2, 3], 50);
+        network.happen(Event::Committed { task, node: NodeId(1), commitment: alloy::primitives::B256::ZERO });
+        network.pass(50);
+        network.happen(Event::SeatsVacated { task, vacated: [false, true, true], refill_by: 100 });
+        network.happen(Event::TaskVacant { task });
+        assert_eq!(
+            planned(&network),
+            [],
+            "three are free, two are wanted, and two of those free may be those that were let go"
+        );
+        network.status(NodeId(2), Status::Free);
+        assert_eq!(planned(&network), [DISPATCH]);
+        network.draw(task);
+        network.pass(100);
+        assert_eq!(planned(&network), [Action::Dispatch { max_tasks: 16, seats: 1 }]);
+    }
+
+    #[test]
+    fn seat_that_nobody_takes_is_given_up_after_its_time() {
+        let mut network = Network::with_classes(&[3]);
+        let task = network.create(0, None, 100);
+        network.draw(task);
+        network.pass(1);
+        network.seat(task, [1, 2, 3], 50);
+        network.pass(50);
+        network.happen(Event::SeatsVacated { task, vacated: [true, false, false], refill_by: 100 });
+        network.happen(Event::TaskVacant { task });
+        network.pass(100 - network.block);
+        assert_eq!(planned(&network), []);
+        network.pass(1);
+        assert_eq!(planned(&network), [Action::Advance(task)]);
+    }
+
+    #[test]
+    fn task_whose_crank_share_does_not_pay_is_left_to_others() {
+        let mut network = Network::with_classes(&[3]);
+        let task = network.create(0, None, 5_000);
+        network.draw(task);
+        network.pass(1);
+        network.seat(task, [1, 2, 3], 50);
+        network.pass(60);
+        let policy = Policy { advance_gas: 10, ..Policy::default() };
+        let at = |base_fee| plan(&network.view, &Head { base_fee, ..network.head() }, &policy);
+        assert_eq!(at(5), [Action::Advance(task)], "a hundredth of 5000 is 50");
+        assert_eq!(at(6), []);
+    }
+
+    #[test]
+    fn class_whose_openness_is_stale_is_reviewed_when_tasks_wait_that_it_matters_to() {
+        let mut network = Network::with_classes(&[3, 97]);
+        let review = Action::Review(ClassId(1));
+        assert!(!planned(&network).contains(&review), "nothing waits");
+        network.create(0, None, 100);
+        assert!(planned(&network).contains(&review));
+        network.happen(Event::ClassReviewed { class: ClassId(1), open: false });
+        assert!(!planned(&network).contains(&review));
+    }
+
+    #[test]
+    fn cases_that_are_over_are_ended_only_by_those_who_want_to() {
+        let mut network = Network::with_classes(&[2]);
+        for (node, until) in [(1, 50), (2, 60)] {
+            network.status(NodeId(node), Status::Frozen);
+            let accused = [NodeId(0); 2];
+            network.happen(Event::CaseOpened { node: NodeId(node), task: TaskId(1), appeal_by: until, accused });
+        }
+        let (appellant, evidence) = (alloy::primitives::Address::ZERO, alloy::primitives::B256::ZERO);
+        network.happen(Event::Appealed { node: NodeId(2), task: TaskId(1), appellant, evidence, decide_by: 70 });
+        let willing = Policy { cases: true, ..Policy::default() };
+        let at = |block| plan(&network.view, &network.later(block - network.block).head(), &willing);
+        assert_eq!(at(50), []);
+        assert_eq!(at(51), [Action::Slash(NodeId(1))]);
+        assert_eq!(at(71), [Action::Slash(NodeId(1)), Action::Thaw(NodeId(2))]);
+        assert_eq!(planned(&network.later(100)), []);
     }
 
     #[test]
@@ -277,9 +482,22 @@ mod tests {
                         prop_assert!(network.view.round().draw_block() < network.head().number);
                         prop_assert_eq!(usize::try_from(seats).unwrap(), network.view.round().waiting().len());
                     }
-                    Action::Dispatch { .. } => prop_assert!(network.view.books().queued() > 0),
-                    Action::Wake(key) => prop_assert!(network.view.nodes().class(key.class).unwrap().free >= 3),
-                    Action::Absorb { .. } => prop_assert!(!network.view.round().closes_sets_in(network.block + 1)),
+                    Action::Dispatch { .. } => {
+                        prop_assert!(network.view.books().queued() > 0 || network.view.has_vacancies());
+                    }
+                    Action::Wake(key) => {
+                        let class = network.view.nodes().class(key.class).unwrap();
+                        prop_assert!(class.free >= class.floor);
+                    }
+                    Action::Reserve { task, class } => {
+                        let since = network.view.tasks().get(task).unwrap().waits_since.unwrap();
+                        prop_assert!(since + u64::from(RESERVE_AFTER) <= network.head().timestamp);
+                        prop_assert!(network.view.nodes().class(class).unwrap().active >= 3);
+                    }
+                    Action::Absorb { .. } | Action::Review(_) => {
+                        prop_assert!(!network.view.round().closes_sets_in(network.block + 1));
+                    }
+                    Action::Slash(_) | Action::Thaw(_) => prop_assert!(false, "nobody is frozen"),
                 }
             }
             let mut once = plan.clone();

@@ -24,6 +24,11 @@ pub struct Policy {
     pub max_absorb: u32,
     /// Most blocks before a task that found no nodes is tried again. The wait doubles from 2 up to this.
     pub max_patience: u64,
+    /// Gas that an `advance` is reckoned to cost. A task whose crank share is below its price at the base fee is left to
+    /// others; 0 advances all.
+    pub advance_gas: u64,
+    /// Whether to end cases that are over, with `slash` and `thaw`, for which nobody pays.
+    pub cases: bool,
 }
 
 impl Policy {
@@ -42,6 +47,11 @@ impl Policy {
         Err(KeeperError::Config { reason })
     }
 
+    /// Whether a reward in wei pays for an `advance` at a base fee.
+    pub(crate) fn pays(&self, reward: u128, base_fee: u64) -> bool {
+        reward >= u128::from(base_fee) * u128::from(self.advance_gas)
+    }
+
     /// Blocks to wait before a task that so often found no nodes is tried again.
     pub(crate) fn patience(&self, requeues: u32) -> u64 {
         let doubled = 1u64.checked_shl(requeues).unwrap_or(u64::MAX);
@@ -51,7 +61,7 @@ impl Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { max_tasks: 16, max_actions: 32, max_absorb: 32, max_patience: 32 }
+        Self { max_tasks: 16, max_actions: 32, max_absorb: 32, max_patience: 32, advance_gas: 200_000, cases: false }
     }
 }
 
@@ -72,6 +82,13 @@ mod tests {
         assert!(Policy { max_tasks: 65, ..usual.clone() }.check().is_err());
         assert!(Policy { max_actions: 0, ..usual.clone() }.check().is_err());
         assert!(Policy { max_absorb: 0, ..usual }.check().is_err());
+    }
+
+    #[test]
+    fn advance_pays_from_the_price_of_its_gas_on() {
+        let policy = Policy { advance_gas: 100, ..Policy::default() };
+        assert_eq!([(799, 8), (800, 8), (0, 0)].map(|(reward, fee)| policy.pays(reward, fee)), [false, true, true]);
+        assert!(Policy { advance_gas: 0, ..policy }.pays(0, u64::MAX));
     }
 
     #[test]

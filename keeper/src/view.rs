@@ -5,38 +5,49 @@
 
 mod audit;
 mod books;
+mod course;
 mod error;
+mod floor;
 mod kind;
 mod node;
 mod nodes;
 mod queue;
+mod reservation;
 mod round;
 mod task;
 mod tasks;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    num::NonZeroU32,
+};
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, aliases::U40};
 use xenon_protocol::contracts::{Ending, Status};
 
 use self::books::End;
 pub use self::{
     books::{BookKey, Books, ClassBook, ClassKey, TierKey},
     error::ViewError,
+    floor::floor_of,
     kind::Kind,
-    node::{Capacity, Class, Counts, Node},
+    node::{Capacity, Case, Class, Counts, Node},
     nodes::Nodes,
     queue::{PriceTimeQueue, Slot},
+    reservation::{Limits, Reservation},
     round::{HASH_WINDOW, ROUND_LIMIT, Round},
     task::{Seats, Stage, Task},
     tasks::Tasks,
 };
-use crate::{ClassId, Event, KindId, Logged, NodeId, Position, TaskCreated, TaskId, TaskSettled, Tier, order::Value};
+use crate::{ClassId, Event, KindId, Logged, NodeId, Position, TaskCreated, TaskId, Tier, order::Value};
 
 /// How many tasks of a kind ended in each way, by [`Ending`].
-pub type Tally = [u64; 8];
+pub type Tally = [u64; 9];
+
+/// The deadline of a task whose seats are about to be given away: only their seating moves it.
+const NEVER: u64 = (1 << U40::BITS) - 1;
 
 /// What became of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +68,15 @@ pub struct View {
     books: Books,
     round: Round,
     nodes: Nodes,
+    limits: Limits,
+    crank_bps: u16,
+    reservation: Option<Reservation>,
+    /// The block in which a reservation ended for which nothing was drawn, while that may bind the round that waits.
+    bound_in: Option<u64>,
+    /// Tasks that have, or had, seats to give away, in the order in which they are looked at.
+    vacancies: VecDeque<TaskId>,
+    /// Tasks created since a moment was last noted.
+    undated: Vec<TaskId>,
 }
 
 impl View {
@@ -100,6 +120,41 @@ impl View {
         &self.nodes
     }
 
+    /// Length and reservation times of the queue.
+    pub const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// What of a task's escrow, in wei, is paid to whoever turns the crank now.
+    pub fn crank_share(&self, task: &Task) -> u128 {
+        // An escrow has 96 bits.
+        task.escrow * u128::from(self.crank_bps) / 10_000
+    }
+
+    /// The class that is reserved, if one is.
+    pub const fn reservation(&self) -> Option<&Reservation> {
+        self.reservation.as_ref()
+    }
+
+    /// Whether another class cannot be reserved before the round that waits is seated, because one that was reserved
+    /// when it was drawn still binds it.
+    pub const fn is_bound(&self) -> bool {
+        self.bound_in.is_some() && self.round.draw_block() != 0
+    }
+
+    /// The line of tasks with seats to give away. Some of them may have moved on meanwhile.
+    ///
+    /// Not every draw that moves tasks to its end says so: whoever knows the order [corrects it](Self::note_vacancies).
+    pub const fn vacancies(&self) -> &VecDeque<TaskId> {
+        &self.vacancies
+    }
+
+    /// Whether some task has seats to give away.
+    pub fn has_vacancies(&self) -> bool {
+        let is_vacant = |task: &Task| matches!(task.stage, Stage::Vacant(_));
+        self.vacancies.iter().any(|task| self.tasks.get(*task).is_some_and(is_vacant))
+    }
+
     /// Whether a task of that kind, in the book of that class if it names one, needs three nodes of one class.
     pub fn needs_one_class(&self, kind: KindId, required: Option<ClassId>) -> bool {
         required.is_some() || self.kinds.get(&kind).is_some_and(|kind| kind.same_class)
@@ -123,41 +178,84 @@ impl View {
         Ok(Applied::Fresh)
     }
 
-    /// Takes note of how many nodes really wait for the sets to open, which no event tells.
-    pub fn note_deferred(&mut self, waiting: usize) {
-        self.nodes.shorten_list(waiting);
+    /// Takes note of the line of tasks with seats to give away, as the contract has it.
+    pub fn note_vacancies(&mut self, line: impl IntoIterator<Item = TaskId>) {
+        self.vacancies = line.into_iter().collect();
+    }
+
+    /// Takes note of the time of a block not before that of the last log: what was created waits at that time.
+    pub fn note_time(&mut self, timestamp: u64) {
+        self.tasks.note_time(std::mem::take(&mut self.undated), timestamp);
     }
 
     fn happen(&mut self, event: &Event, block: u64) -> Result<(), ViewError> {
         match event {
             Event::KindAdded { kind, spec } => self.kind_added(*kind, *spec),
+            Event::DurationsChanged { kind, overhead_ms, ms_per_unit } => {
+                self.durations_changed(*kind, *overhead_ms, *ms_per_unit)
+            }
+            Event::TermsChanged { crank_bps } => {
+                self.crank_bps = *crank_bps;
+                Ok(())
+            }
+            Event::LimitsChanged(limits) => {
+                self.limits = *limits;
+                Ok(())
+            }
             Event::TaskCreated(created) => self.task_created(created),
             Event::TaskWithdrawn { task, ending, .. } => self.task_withdrawn(*task, *ending),
             Event::TaskDrawn { task, draw_block } => self.task_drawn(*task, block, *draw_block),
             Event::RoundRedrawn { old_block, new_block } => self.round.redraw(block, *old_block, *new_block),
+            Event::TaskEvicted { task } => self.task_evicted(*task),
+            Event::ClassReserved { task, class, until } => self.class_reserved(*task, *class, *until),
+            Event::ReservationEnded { task, class } => self.reservation_ended(*task, *class, block),
             Event::TaskRequeued { task } => self.task_requeued(*task, block),
             Event::ClassBookParked { kind, class } => self.class_book_parked(*kind, *class),
             Event::ClassBookWoken { kind, class } => self.class_book_woken(*kind, *class),
             Event::TaskSeated { task, nodes, class, commit_by, crank_reward, .. } => {
                 self.task_seated(*task, block, (*nodes, *class), *commit_by, *crank_reward)
             }
+            Event::SeatsVacated { task, vacated, refill_by } => self.seats_vacated(*task, *vacated, *refill_by),
+            Event::TaskVacant { task } => self.task_vacant(*task),
+            Event::SeatsRefilled { task, nodes, commit_by, crank_reward, .. } => {
+                self.seats_refilled(*task, block, *nodes, *commit_by, *crank_reward)
+            }
+            Event::Advanced { task, crank_reward, .. } => self.tasks.pay("Advanced", *task, *crank_reward),
             Event::Committed { task, node, .. } => self.committed(*task, *node),
-            Event::RevealOpened { task, reveal_by } => self.reveal_opened(*task, *reveal_by),
+            Event::RevealOpened { task, reveal_by } => self.reveal_opened(*task, *reveal_by, block),
             Event::Revealed { task, node, .. } => self.revealed(*task, *node),
-            Event::TaskSettled(settled) => self.task_settled(settled),
+            Event::TaskSettled(settled) => self.task_settled(settled, block),
             Event::DeliveryPassed { task, next, deliver_by } => self.delivery_passed(*task, *next, *deliver_by),
             Event::Delivered { task, node, .. } => self.delivered(*task, *node),
             Event::Undelivered { task, .. } => self.undelivered(*task),
+            about_a_node => self.happen_to_node(about_a_node, block),
+        }
+    }
+
+    fn happen_to_node(&mut self, event: &Event, block: u64) -> Result<(), ViewError> {
+        match event {
             Event::NodeJoined(joined) => self.nodes.join(joined),
             Event::ClassOpened { class, tier, .. } => self.nodes.open_class(*class, *tier),
             Event::StatusChanged { node, status } => self.status_changed(*node, *status, block),
-            Event::IntentChanged { node, intent } => {
-                self.nodes.change_intent(*node, *intent, self.round.closes_sets_in(block))
-            }
-            Event::StakeWithdrawn { node, .. } => self.nodes.withdraw_stake(*node),
+            Event::IntentChanged { node, intent } => self.nodes.change_intent(*node, *intent),
+            Event::NodeAbsorbed { node } => self.nodes.absorb(*node),
+            Event::ClassReviewed { class, open } => self.nodes.review(*class, *open),
+            Event::StakeWithdrawn { node, .. } => self.nodes.set_stake("StakeWithdrawn", *node, 0),
+            Event::StakeAdded { node, stake, .. } => self.nodes.set_stake("StakeAdded", *node, *stake),
+            Event::Penalized { node, stake, .. } => self.nodes.set_stake("Penalized", *node, *stake),
+            Event::Slashed { node, .. } => self.nodes.set_stake("Slashed", *node, 0),
+            Event::CaseOpened { node, task, appeal_by, .. } => self.nodes.open_case(*node, *task, *appeal_by),
+            Event::Appealed { node, decide_by, .. } => self.nodes.appeal(*node, *decide_by),
             Event::Scored { node, score, .. } => self.nodes.score(*node, *score),
-            Event::Withdrawn { .. } => Ok(()),
+            // What changes nothing here, or is followed by the event that does.
+            _ => Ok(()),
         }
+    }
+
+    fn durations_changed(&mut self, id: KindId, overhead_ms: u32, ms_per_unit: NonZeroU32) -> Result<(), ViewError> {
+        let kind = self.kinds.get_mut(&id).ok_or(ViewError::UnknownKind { event: "DurationsChanged", kind: id })?;
+        *kind = kind.lasting(overhead_ms, ms_per_unit);
+        Ok(())
     }
 
     fn kind_added(&mut self, kind: KindId, spec: Kind) -> Result<(), ViewError> {
@@ -184,8 +282,10 @@ impl View {
             deadline: created.expires_at,
             requeues: 0,
             requeued_in: 0,
+            waits_since: None,
         };
         task.stage = Stage::Queued(self.books.insert(task.book(), value.level(), created.task, End::Back));
+        self.undated.push(created.task);
         self.tasks.add(created.task, task)
     }
 
@@ -202,25 +302,61 @@ impl View {
     fn value_of(&self, created: &TaskCreated) -> Result<Value, ViewError> {
         let unknown = ViewError::UnknownKind { event: "TaskCreated", kind: created.kind };
         let kind = self.kinds.get(&created.kind).ok_or(unknown)?;
-        let value = kind.duration_ms(created.size).map(|duration_ms| Value { fee: created.fee, duration_ms });
+        let value = kind.value(created.fee, created.size);
         value.filter(|value| value.rate() == created.value).ok_or(ViewError::WrongTask { task: created.task })
     }
 
     fn task_withdrawn(&mut self, id: TaskId, ending: Ending) -> Result<(), ViewError> {
-        let task = self.leave_book("TaskWithdrawn", id)?;
+        let task = self.tasks.take("TaskWithdrawn", id)?;
+        let task = self.leave_book("TaskWithdrawn", id, task)?;
         self.count(task.kind, ending);
         Ok(())
     }
 
     fn task_drawn(&mut self, id: TaskId, block: u64, draw_block: u64) -> Result<(), ViewError> {
-        let task = self.leave_book("TaskDrawn", id)?;
-        self.tasks.keep(id, Task { stage: Stage::Drawn, ..task });
+        let mut task = self.tasks.take("TaskDrawn", id)?;
+        if let Stage::Vacant(seats) = task.stage {
+            self.vacancies.retain(|other| *other != id);
+            (task.stage, task.deadline) = (Stage::Refilling(seats), NEVER);
+        } else {
+            task = self.leave_book("TaskDrawn", id, task)?;
+            task.stage = Stage::Drawn;
+        }
+        self.tasks.keep(id, task);
+        if let Some(reservation) = self.reservation.as_mut().filter(|reservation| reservation.task == id) {
+            reservation.drawn = true;
+        }
+        // In the block in which the reservation ended the same draw may have begun under it.
+        self.bound_in = self.bound_in.filter(|ended| *ended == block);
         self.round.draw(id, block, draw_block)
     }
 
-    /// Takes a queued task out of its book and out of the table.
-    fn leave_book(&mut self, event: &'static str, id: TaskId) -> Result<Task, ViewError> {
-        let task = self.tasks.take(event, id)?;
+    fn task_evicted(&mut self, id: TaskId) -> Result<(), ViewError> {
+        const EVENT: &str = "TaskEvicted";
+        let task = self.tasks.get(id).ok_or(ViewError::UnknownTask { event: EVENT, task: id })?;
+        if matches!(task.stage, Stage::Queued(_)) { Ok(()) } else { Err(task.stage.refuses(EVENT, id)) }
+    }
+
+    fn class_reserved(&mut self, task: TaskId, class: ClassId, until: u64) -> Result<(), ViewError> {
+        const EVENT: &str = "ClassReserved";
+        let is_queued = |task: &Task| matches!(task.stage, Stage::Queued(_));
+        if self.reservation.is_some() || !self.tasks.get(task).is_some_and(is_queued) {
+            return Err(ViewError::WrongReservation { event: EVENT, task, class });
+        }
+        self.reservation = Some(Reservation { task, class, until, drawn: false });
+        self.bound_in = None;
+        Ok(())
+    }
+
+    fn reservation_ended(&mut self, task: TaskId, class: ClassId, block: u64) -> Result<(), ViewError> {
+        let ended = self.reservation.take().filter(|held| (held.task, held.class) == (task, class));
+        let ended = ended.ok_or(ViewError::WrongReservation { event: "ReservationEnded", task, class })?;
+        self.bound_in = Some(block).filter(|_| !ended.drawn);
+        Ok(())
+    }
+
+    /// Takes a queued task out of its book.
+    fn leave_book(&mut self, event: &'static str, id: TaskId, task: Task) -> Result<Task, ViewError> {
         match task.stage {
             Stage::Queued(slot) if self.books.remove(task.book(), slot) => Ok(task),
             stage => Err(stage.refuses(event, id)),
@@ -229,6 +365,9 @@ impl View {
 
     fn task_requeued(&mut self, id: TaskId, block: u64) -> Result<(), ViewError> {
         let mut task = self.leave_round("TaskRequeued", id, block)?;
+        task.value =
+            self.kinds.get(&task.kind).and_then(|kind| kind.value(task.escrow, task.size)).unwrap_or(task.value);
+        task.waits_since = Some(0);
         task.stage = Stage::Queued(self.books.insert(task.book(), task.value.level(), id, End::Front));
         task.requeues = task.requeues.saturating_add(1);
         task.requeued_in = block;
@@ -254,10 +393,13 @@ impl View {
     /// Takes a task that had its turn out of the round and out of the table.
     fn leave_round(&mut self, event: &'static str, id: TaskId, block: u64) -> Result<Task, ViewError> {
         let task = self.tasks.take(event, id)?;
-        if let Some(tasks) = self.round.serve(event, id, block)? {
-            self.nodes.end_round(tasks);
-        }
+        self.serve(event, id, block)?;
         Ok(task)
+    }
+
+    /// A task of the round had its turn.
+    fn serve(&mut self, event: &'static str, id: TaskId, block: u64) -> Result<(), ViewError> {
+        self.round.serve(event, id, block)
     }
 
     fn class_book_parked(&mut self, kind: KindId, class: ClassId) -> Result<(), ViewError> {
@@ -268,59 +410,6 @@ impl View {
     fn class_book_woken(&mut self, kind: KindId, class: ClassId) -> Result<(), ViewError> {
         let wrong = ViewError::WrongBook { event: "ClassBookWoken", kind, class };
         if self.books.wake(ClassKey { kind, class }) { Ok(()) } else { Err(wrong) }
-    }
-
-    fn committed(&mut self, id: TaskId, node: NodeId) -> Result<(), ViewError> {
-        const EVENT: &str = "Committed";
-        self.tasks.seats(EVENT, id, |stage| stage.committing(EVENT, id)?.commit(id, node))
-    }
-
-    fn reveal_opened(&mut self, id: TaskId, reveal_by: u64) -> Result<(), ViewError> {
-        const EVENT: &str = "RevealOpened";
-        let mut task = self.tasks.take(EVENT, id)?;
-        task.stage = Stage::Revealing(*task.stage.committing(EVENT, id)?);
-        self.tasks.keep(id, Task { deadline: reveal_by, ..task });
-        Ok(())
-    }
-
-    fn revealed(&mut self, id: TaskId, node: NodeId) -> Result<(), ViewError> {
-        const EVENT: &str = "Revealed";
-        self.tasks.seats(EVENT, id, |stage| stage.revealing(EVENT, id)?.reveal(id, node))
-    }
-
-    fn task_settled(&mut self, settled: &TaskSettled) -> Result<(), ViewError> {
-        let mut task = self.tasks.take("TaskSettled", settled.task)?;
-        let (Stage::Committing(mut seats) | Stage::Revealing(mut seats)) = task.stage else {
-            return Err(task.stage.refuses("TaskSettled", settled.task));
-        };
-        self.count(task.kind, settled.ending);
-        if settled.ending == Ending::Agreed {
-            seats.settle(settled.agreeing, settled.deliverer);
-            task.escrow = settled.shares.get(usize::from(settled.deliverer)).copied().unwrap_or_default();
-            task.stage = Stage::Delivering(seats);
-            self.tasks.keep(settled.task, Task { deadline: settled.deliver_by, ..task });
-        }
-        Ok(())
-    }
-
-    fn delivery_passed(&mut self, id: TaskId, next: NodeId, deliver_by: u64) -> Result<(), ViewError> {
-        const EVENT: &str = "DeliveryPassed";
-        let mut task = self.tasks.take(EVENT, id)?;
-        task.stage.delivering(EVENT, id)?.pass_delivery(id, next)?;
-        self.tasks.keep(id, Task { deadline: deliver_by, ..task });
-        Ok(())
-    }
-
-    fn delivered(&mut self, id: TaskId, node: NodeId) -> Result<(), ViewError> {
-        const EVENT: &str = "Delivered";
-        let mut task = self.tasks.take(EVENT, id)?;
-        let is_its_turn = task.stage.delivering(EVENT, id)?.delivers(node);
-        if is_its_turn { Ok(()) } else { Err(ViewError::WrongSeat { event: EVENT, task: id, node }) }
-    }
-
-    fn undelivered(&mut self, id: TaskId) -> Result<(), ViewError> {
-        const EVENT: &str = "Undelivered";
-        self.tasks.take(EVENT, id)?.stage.delivering(EVENT, id).map(drop)
     }
 
     fn status_changed(&mut self, node: NodeId, status: Status, block: u64) -> Result<(), ViewError> {

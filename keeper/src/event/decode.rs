@@ -12,7 +12,7 @@ use xenon_protocol::{
 };
 
 use super::{Event, Logged, NodeJoined, Position, TaskCreated, TaskSettled, Undecodable};
-use crate::{ClassId, Kind, KindId, NodeId, TaskId, Tier};
+use crate::{ClassId, Kind, KindId, Limits, NodeId, TaskId, Tier};
 
 impl Logged {
     /// Reads a log of one of the contracts.
@@ -39,6 +39,13 @@ fn event(log: &EventLog, contracts: &Deployment) -> Option<Event> {
 fn task_event(event: TaskEvents) -> Option<Event> {
     Some(match event {
         TaskEvents::KindAdded(e) => Event::KindAdded { kind: KindId(e.kind), spec: kind(&e.spec)? },
+        TaskEvents::DurationsChanged(e) => Event::DurationsChanged {
+            kind: KindId(e.kind),
+            overhead_ms: e.overheadMs,
+            ms_per_unit: e.msPerUnit.try_into().ok()?,
+        },
+        TaskEvents::TermsChanged(e) => Event::TermsChanged { crank_bps: e.terms.crankBps },
+        TaskEvents::RelayNamed(e) => Event::RelayNamed { task: task(e.task), relay: e.relay },
         TaskEvents::TaskCreated(e) => Event::TaskCreated(Box::new(created(&e))),
         TaskEvents::TaskSeated(e) => Event::TaskSeated {
             task: task(e.task),
@@ -48,6 +55,19 @@ fn task_event(event: TaskEvents) -> Option<Event> {
             keeper: e.keeper,
             crank_reward: wei(e.crankReward),
         },
+        TaskEvents::SeatsVacated(e) => {
+            Event::SeatsVacated { task: task(e.task), vacated: e.vacated, refill_by: number(e.refillBy) }
+        }
+        TaskEvents::SeatsRefilled(e) => Event::SeatsRefilled {
+            task: task(e.task),
+            nodes: e.nodes.map(NodeId),
+            commit_by: number(e.commitBy),
+            keeper: e.keeper,
+            crank_reward: wei(e.crankReward),
+        },
+        TaskEvents::Advanced(e) => {
+            Event::Advanced { task: task(e.task), caller: e.caller, crank_reward: wei(e.crankReward) }
+        }
         TaskEvents::Committed(e) => {
             Event::Committed { task: task(e.task), node: NodeId(e.node), commitment: e.commitment }
         }
@@ -60,11 +80,12 @@ fn task_event(event: TaskEvents) -> Option<Event> {
         TaskEvents::Delivered(e) => {
             Event::Delivered { task: task(e.task), node: NodeId(e.node), content: e.content, paid: wei(e.paid) }
         }
-        TaskEvents::Undelivered(e) => Event::Undelivered { task: task(e.task), refund: wei(e.refund) },
+        TaskEvents::Undelivered(e) => Event::Undelivered { task: task(e.task), to: e.to, amount: wei(e.amount) },
         TaskEvents::TaskWithdrawn(e) => {
             let ending = e.ending.try_into().ok()?;
             Event::TaskWithdrawn { task: task(e.task), ending, refund: wei(e.refund) }
         }
+        TaskEvents::Collected(e) => Event::Collected { node: NodeId(e.node), operator: e.operator, amount: e.amount },
         TaskEvents::Withdrawn(e) => Event::Withdrawn { account: e.account, to: e.to, amount: e.amount },
     })
 }
@@ -77,6 +98,17 @@ fn queue_event(event: TaskQueueEvents) -> Option<Event> {
         TaskQueueEvents::RoundRedrawn(e) => {
             Event::RoundRedrawn { old_block: e.oldBlock.try_into().ok()?, new_block: e.newBlock.try_into().ok()? }
         }
+        TaskQueueEvents::TaskVacant(e) => Event::TaskVacant { task: task(e.task) },
+        TaskQueueEvents::TaskEvicted(e) => Event::TaskEvicted { task: task(e.task) },
+        TaskQueueEvents::ClassReserved(e) => {
+            Event::ClassReserved { task: task(e.task), class: ClassId(e.class), until: number(e.until) }
+        }
+        TaskQueueEvents::ReservationEnded(e) => Event::ReservationEnded { task: task(e.task), class: ClassId(e.class) },
+        TaskQueueEvents::LimitsChanged(e) => Event::LimitsChanged(Limits {
+            tasks_per_node: e.limits.tasksPerNode,
+            reserve_after: e.limits.reserveAfter,
+            reserve_hold: e.limits.reserveHold,
+        }),
         TaskQueueEvents::TaskRequeued(e) => Event::TaskRequeued { task: task(e.task) },
         TaskQueueEvents::ClassBookParked(e) => Event::ClassBookParked { kind: KindId(e.kind), class: ClassId(e.class) },
         TaskQueueEvents::ClassBookWoken(e) => Event::ClassBookWoken { kind: KindId(e.kind), class: ClassId(e.class) },
@@ -95,9 +127,49 @@ fn node_event(event: NodeEvents) -> Option<Event> {
         NodeEvents::IntentChanged(e) => {
             Event::IntentChanged { node: NodeId(e.node), intent: e.intent.try_into().ok()? }
         }
+        NodeEvents::NodeAbsorbed(e) => Event::NodeAbsorbed { node: NodeId(e.node) },
+        NodeEvents::ClassReviewed(e) => Event::ClassReviewed { class: ClassId(e.class), open: e.open },
+        NodeEvents::KickedOut(e) => Event::KickedOut { node: NodeId(e.node) },
+        NodeEvents::RulesChanged(_) => Event::RulesChanged,
+        other => return stake_event(other),
+    })
+}
+
+/// What concerns the stakes of nodes.
+fn stake_event(event: NodeEvents) -> Option<Event> {
+    Some(match event {
         NodeEvents::StakeWithdrawn(e) => {
             Event::StakeWithdrawn { node: NodeId(e.node), operator: e.operator, amount: wei(e.amount) }
         }
+        NodeEvents::StakeAdded(e) => {
+            Event::StakeAdded { node: NodeId(e.node), amount: wei(e.amount), stake: wei(e.stake) }
+        }
+        NodeEvents::Penalized(e) => Event::Penalized {
+            node: NodeId(e.node),
+            lapse: e.lapse.try_into().ok()?,
+            amount: wei(e.amount),
+            stake: wei(e.stake),
+        },
+        NodeEvents::CaseOpened(e) => Event::CaseOpened {
+            node: NodeId(e.node),
+            task: task(e.task),
+            appeal_by: number(e.appealBy),
+            accused: e.accused.map(NodeId),
+        },
+        NodeEvents::Appealed(e) => Event::Appealed {
+            node: NodeId(e.node),
+            task: task(e.task),
+            appellant: e.appellant,
+            evidence: e.evidence,
+            decide_by: number(e.decideBy),
+        },
+        NodeEvents::CaseDecided(e) => {
+            Event::CaseDecided { node: NodeId(e.node), task: task(e.task), ruling: e.ruling.try_into().ok()? }
+        }
+        NodeEvents::CaseLapsed(e) => Event::CaseLapsed { node: NodeId(e.node), task: task(e.task) },
+        NodeEvents::Slashed(e) => Event::Slashed { node: NodeId(e.node), task: task(e.task), amount: wei(e.amount) },
+        NodeEvents::SlashedWithdrawn(e) => Event::SlashedWithdrawn { treasury: e.treasury, amount: e.amount },
+        _ => return None,
     })
 }
 

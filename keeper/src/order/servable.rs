@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     ClassId, Tier,
-    view::{Capacity, Nodes},
+    view::{Capacity, Class, Nodes, floor_of},
 };
 
 /// Nodes a task takes.
-const SEATS: u32 = 3;
+pub(super) const SEATS: u32 = 3;
 
 /// What can still be served while a round is being drawn. Mirrors `contracts/libraries/Servable.sol`.
 ///
@@ -14,72 +14,107 @@ const SEATS: u32 = 3;
 #[derive(Clone, Debug)]
 pub(super) struct Servable<'a> {
     capacity: Capacity,
-    /// Tasks of this round that name a class.
+    /// Tasks of this round of that class.
     taken: BTreeMap<ClassId, u32>,
+    /// The class whose nodes are kept for one task.
+    held: Option<ClassId>,
     /// Where classes look up their free nodes; `None` if there are nodes for everything.
     nodes: Option<&'a Nodes>,
 }
 
-/// Whether a class has three nodes for one more task that names it.
+/// Whether a class has nodes for one more task that names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Supply {
     /// It has.
     Ready,
-    /// It has three free nodes, but earlier tasks of this round will take them.
+    /// It has as many free nodes as its floor asks for, but others will take them.
     SpokenFor,
-    /// It has no three free nodes.
+    /// It has fewer.
     Lacking,
 }
 
 impl<'a> Servable<'a> {
     /// With the nodes that are free now.
     pub(super) const fn of(nodes: &'a Nodes) -> Self {
-        Self { capacity: nodes.capacity(), taken: BTreeMap::new(), nodes: Some(nodes) }
+        Self { capacity: nodes.capacity(), taken: BTreeMap::new(), held: None, nodes: Some(nodes) }
     }
 
     /// With nodes for everything.
     pub(super) const fn endless() -> Self {
         let plenty = [u32::MAX; Tier::COUNT];
-        Self { capacity: Capacity { free: plenty, triples: plenty }, taken: BTreeMap::new(), nodes: None }
+        let capacity = Capacity { free: plenty, active: [0; Tier::COUNT], servable: plenty };
+        Self { capacity, taken: BTreeMap::new(), held: None, nodes: None }
     }
 
-    /// The highest tier from which on three nodes are free: books of it and of lower tiers can be served.
-    pub(super) fn top_for_any(&self) -> Option<Tier> {
-        let mut free = 0u32;
-        Tier::all().rev().find(|tier| {
-            free = free.saturating_add(self.capacity.free[tier.index()]);
-            free >= SEATS
-        })
+    /// The tiers such that they and all higher ones together have as many free nodes as their floor asks for: their books
+    /// can be served.
+    pub(super) fn for_any(&self) -> [bool; Tier::COUNT] {
+        let (mut free, mut active, mut enough) = (0u32, 0u32, false);
+        let mut mask = [false; Tier::COUNT];
+        for at in (0..Tier::COUNT).rev() {
+            free = free.saturating_add(self.capacity.free[at]);
+            active = active.saturating_add(self.capacity.active[at]);
+            if self.is_used(at) {
+                enough = free >= floor_of(active);
+            }
+            mask[at] = enough;
+        }
+        mask
     }
 
-    /// The highest tier with three free nodes of one class: books of it and of lower tiers can be served.
-    pub(super) fn top_for_one_class(&self) -> Option<Tier> {
-        Tier::all().rev().find(|tier| self.capacity.triples[tier.index()] != 0)
+    /// The tiers such that an open class of them or a higher one can serve a task of one class.
+    pub(super) fn for_one_class(&self) -> [bool; Tier::COUNT] {
+        let top = self.capacity.servable.iter().rposition(|tasks| *tasks != 0);
+        std::array::from_fn(|at| top.is_some_and(|top| at <= top))
+    }
+
+    /// Free nodes of a tier and all higher ones.
+    pub(super) fn free_from(&self, tier: Tier) -> u32 {
+        self.capacity.free[tier.index()..].iter().fold(0, |sum, free| sum.saturating_add(*free))
     }
 
     /// Whether one more task that names the class can be served.
-    pub(super) fn supply(&self, class: ClassId) -> Supply {
+    pub(super) fn supply(&self, id: ClassId) -> Supply {
         let Some(nodes) = self.nodes else { return Supply::Ready };
-        let free = nodes.class(class).map_or(0, |class| class.free);
-        let taken = self.taken.get(&class).copied().unwrap_or_default();
-        if free < SEATS {
+        let Some(class) = nodes.class(id) else { return Supply::Lacking };
+        if class.free < class.floor {
             Supply::Lacking
-        } else if free < SEATS * (taken + 1) {
+        } else if self.held == Some(id) || class.free < class.floor + SEATS * self.taken_of(id) {
             Supply::SpokenFor
         } else {
             Supply::Ready
         }
     }
 
-    /// Takes three nodes of the lowest suitable tiers from `tier` on, as one class if the task needs that.
-    pub(super) fn take(&mut self, tier: Tier, required: Option<ClassId>, one_class: bool) {
+    /// Whether vacated seats of a task can be given to other nodes: those that were let go may be free and are passed over.
+    pub(super) fn can_refill(&self, tier: Tier, class: Option<ClassId>, seats: u32) -> bool {
+        let wanted = 2 * seats;
+        let Some(id) = class else { return self.free_from(tier) >= wanted };
+        let free = self.nodes.and_then(|nodes| nodes.class(id)).map_or(0, |class| class.free);
+        self.held != Some(id) && free >= wanted + SEATS * self.taken_of(id)
+    }
+
+    /// Leaves the free nodes of a reserved class out of what any other task may have. Returns whether they are enough for
+    /// the task it is reserved for.
+    pub(super) fn hold(&mut self, id: ClassId) -> bool {
+        let Some(class) = self.nodes.and_then(|nodes| nodes.class(id)) else { return false };
+        let is_ready = self.supply(id) == Supply::Ready;
+        self.held = Some(id);
+        let at = class.tier.index();
+        let free = self.capacity.free[at].saturating_sub(class.free);
+        self.set(at, free, self.capacity.servable[at].saturating_sub(Class::servable(&class)));
+        is_ready
+    }
+
+    /// Takes nodes of the lowest suitable tiers from `tier` on, as one class if the task needs that.
+    pub(super) fn take(&mut self, tier: Tier, class: Option<ClassId>, one_class: bool, seats: u32) {
         if self.nodes.is_none() {
             return;
         }
-        if let Some(class) = required {
+        if let Some(class) = class {
             *self.taken.entry(class).or_default() += 1;
         }
-        let mut wanted = SEATS;
+        let mut wanted = seats;
         for at in tier.index()..Tier::COUNT {
             wanted -= self.take_from(at, wanted, one_class);
         }
@@ -87,15 +122,28 @@ impl<'a> Servable<'a> {
 
     /// Takes up to `wanted` nodes of one tier and returns how many.
     fn take_from(&mut self, at: usize, wanted: u32, one_class: bool) -> u32 {
-        let (free, triples) = (&mut self.capacity.free[at], &mut self.capacity.triples[at]);
-        if wanted == 0 || (one_class && *triples == 0) {
+        let (free, servable) = (self.capacity.free[at], self.capacity.servable[at]);
+        if wanted == 0 || !self.is_used(at) || (one_class && servable == 0) {
             return 0;
         }
-        let here = wanted.min(*free);
-        *free -= here;
-        *triples -= u32::from(one_class);
-        *triples = (*triples).min(*free / SEATS);
+        let here = wanted.min(free);
+        self.set(at, free - here, servable - u32::from(one_class));
         here
+    }
+
+    /// No more tasks of one class than a third of the free nodes.
+    fn set(&mut self, at: usize, free: u32, servable: u32) {
+        self.capacity.free[at] = free;
+        self.capacity.servable[at] = if servable.saturating_mul(SEATS) > free { free / SEATS } else { servable };
+    }
+
+    fn taken_of(&self, class: ClassId) -> u32 {
+        self.taken.get(&class).copied().unwrap_or_default()
+    }
+
+    /// Whether the tier has active nodes, or there are nodes for everything.
+    fn is_used(&self, at: usize) -> bool {
+        self.capacity.free[at] != 0 || self.capacity.active[at] != 0 || self.capacity.servable[at] != 0
     }
 }
 
@@ -108,51 +156,61 @@ mod tests {
     /// Nodes of no class, in numbers of the test's choice.
     static NODES: LazyLock<Nodes> = LazyLock::new(Nodes::default);
 
-    fn with(free: &[(usize, u32)], triples: &[(usize, u32)]) -> Servable<'static> {
+    fn with(free: &[(usize, u32)], servable: &[(usize, u32)]) -> Servable<'static> {
         let mut left = Servable::of(&NODES);
         for (tier, count) in free {
             left.capacity.free[*tier] = *count;
+            left.capacity.active[*tier] = *count;
         }
-        for (tier, count) in triples {
-            left.capacity.triples[*tier] = *count;
+        for (tier, count) in servable {
+            left.capacity.servable[*tier] = *count;
         }
         left
     }
 
-    fn tier(number: u8) -> Option<Tier> {
-        Tier::new(number)
+    fn up_to(top: Option<usize>) -> [bool; Tier::COUNT] {
+        std::array::from_fn(|at| top.is_some_and(|top| at <= top))
     }
 
     #[test]
     fn two_nodes_serve_nobody() {
         let left = with(&[(3, 1), (9, 1)], &[]);
-        assert_eq!((left.top_for_any(), left.top_for_one_class()), (None, None));
+        assert_eq!((left.for_any(), left.for_one_class()), (up_to(None), up_to(None)));
     }
 
     #[test]
     fn nodes_of_larger_tiers_serve_smaller_needs() {
         let left = with(&[(3, 1), (9, 2), (12, 1)], &[]);
-        assert_eq!(left.top_for_any(), tier(9));
-        assert_eq!(left.top_for_one_class(), None);
-        assert_eq!(with(&[(9, 4)], &[(9, 1)]).top_for_one_class(), tier(9));
+        assert_eq!(left.for_any(), up_to(Some(9)));
+        assert_eq!(left.for_one_class(), up_to(None));
+        assert_eq!(with(&[(9, 4)], &[(9, 1)]).for_one_class(), up_to(Some(9)));
+    }
+
+    #[test]
+    fn many_busy_nodes_raise_the_floor_of_their_tier_and_the_lower_ones() {
+        let mut left = with(&[(2, 1), (5, 4), (9, 3)], &[]);
+        left.capacity.active[5] = 100;
+        let mask = left.for_any();
+        assert!(mask[9] && mask[6], "three of three");
+        assert!(!mask[5] && !mask[0], "seven and eight of more than a hundred");
     }
 
     #[test]
     fn lowest_suitable_tier_is_used_up_first() {
         let mut left = with(&[(3, 2), (9, 5)], &[(9, 1)]);
-        left.take(Tier::default(), None, false);
+        left.take(Tier::default(), None, false, 3);
         assert_eq!((left.capacity.free[3], left.capacity.free[9]), (0, 4));
-        left.take(Tier::default(), None, true);
-        assert_eq!((left.capacity.free[9], left.capacity.triples[9]), (1, 0));
+        left.take(Tier::default(), None, true, 3);
+        assert_eq!((left.capacity.free[9], left.capacity.servable[9]), (1, 0));
     }
 
     #[test]
     fn taking_nodes_of_any_class_breaks_up_groups_of_one() {
         let mut left = with(&[(9, 7)], &[(9, 2)]);
-        left.take(Tier::default(), None, false);
-        assert_eq!((left.capacity.free[9], left.capacity.triples[9]), (4, 1));
-        left.take(Tier::default(), None, false);
-        assert_eq!(left.top_for_one_class(), None);
+        left.take(Tier::default(), None, false, 3);
+        assert_eq!((left.capacity.free[9], left.capacity.servable[9]), (4, 1));
+        left.take(Tier::default(), None, false, 2);
+        assert_eq!(left.for_one_class(), up_to(None));
     }
 
     #[test]

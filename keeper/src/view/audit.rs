@@ -4,7 +4,7 @@ use super::{View, ViewError};
 
 impl View {
     /// Compares what the logs tell with what the contracts count after the same block: a log that the endpoint left out
-    /// shows here. How many nodes stand in the sets is not compared, because not every change of that is an event.
+    /// shows here.
     ///
     /// # Errors
     /// [`ViewError::Diverged`] at the first difference.
@@ -16,6 +16,7 @@ impl View {
         agree("the number of aborted tasks", self.ended(|ending| ending != AGREED), overview.aborted.to())?;
         agree("the number of nodes", counts.total.into(), nodes.total.into())?;
         agree("the number of active nodes", counts.active.into(), nodes.active.into())?;
+        agree("the number of free nodes", counts.free.into(), nodes.free.into())?;
         agree("the number of busy nodes", counts.busy.into(), nodes.busy.into())
     }
 

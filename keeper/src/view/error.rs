@@ -44,6 +44,14 @@ pub enum ViewError {
     /// The book of a class does not stand where the event needs it.
     #[error("XK-021: {event} of kind {kind} and class {class}, whose book is not there: read the chain anew")]
     WrongBook { event: &'static str, kind: KindId, class: ClassId },
+    /// The contract found another openness of a class than its nodes make.
+    #[error("XK-024: class {class} is open: {found}, and by the logs: {known}; logs are missing, read the chain anew")]
+    WrongReview { class: ClassId, known: bool, found: bool },
+    /// Another class is reserved, or none.
+    #[error(
+        "XK-025: {event} of class {class} for task {task}, which does not fit what is reserved: read the chain anew"
+    )]
+    WrongReservation { event: &'static str, task: TaskId, class: ClassId },
     /// Fee, kind and size of a task give another value per second, or no tier has so much memory.
     #[error("XK-022: task {task} does not follow from its kind and class: read the chain anew")]
     WrongTask { task: TaskId },
@@ -72,6 +80,8 @@ impl ViewError {
             Self::WrongBook { .. } => "XK-021",
             Self::WrongTask { .. } => "XK-022",
             Self::Diverged { .. } => "XK-023",
+            Self::WrongReview { .. } => "XK-024",
+            Self::WrongReservation { .. } => "XK-025",
         }
     }
 }

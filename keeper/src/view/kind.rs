@@ -1,5 +1,7 @@
 use std::num::{NonZeroU32, NonZeroU64};
 
+use crate::order::Value;
+
 /// A kind of task: how results are compared and how long the work takes. Mirrors `ITask.Kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
@@ -29,6 +31,17 @@ impl Kind {
     ) -> Option<Self> {
         let ms_per_unit = NonZeroU32::new(ms_per_unit)?;
         Some(Self { exact, same_class, max_distance, overhead_ms, ms_per_unit, max_size })
+    }
+
+    /// What a task of that size and fee offers; `None` for a size of 0.
+    pub fn value(&self, fee: u128, size: u32) -> Option<Value> {
+        self.duration_ms(size).map(|duration_ms| Value { fee, duration_ms })
+    }
+
+    /// The same kind with other durations.
+    #[must_use]
+    pub const fn lasting(self, overhead_ms: u32, ms_per_unit: NonZeroU32) -> Self {
+        Self { overhead_ms, ms_per_unit, ..self }
     }
 
     /// Estimated milliseconds for a task of that size; `None` for a size of 0.

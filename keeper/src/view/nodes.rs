@@ -1,29 +1,23 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use xenon_protocol::contracts::{Intent, Status};
 
-use super::{Capacity, Class, Counts, Node, ViewError, node::can_become};
-use crate::{ClassId, NodeId, NodeJoined, Tier};
-
-/// Deferred changes of membership that the contract applies at the end of a round, for each of its tasks...
-const ABSORB_PER_TASK: usize = 8;
-
-/// ...up to so many.
-const ABSORB_TASKS: usize = 16;
+use super::{Capacity, Case, Class, Counts, Node, ViewError, node::can_become};
+use crate::{ClassId, NodeId, NodeJoined, TaskId, Tier};
 
 /// The nodes, and which of them can be chosen. Mirrors `contracts/libraries/NodePool.sol`.
 ///
-/// While a drawn round waits with a known block hash the sets are closed: who becomes free then, or wants to leave, is
-/// put on a list that is worked off in order once they are open: by the end of the round, as far as that goes, then by
-/// whoever calls `absorb`. Of the latter no event tells, so the list here may be longer than the contract's; whoever
-/// knows the real length corrects it.
+/// While a drawn round waits with a known block hash the sets are closed: who becomes free then, or wants to leave, waits
+/// until they are open and somebody, the end of the round or a call of `absorb`, settles it. Floors and openness of
+/// classes do not change meanwhile either.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nodes {
     joined: BTreeMap<NodeId, Node>,
     classes: BTreeMap<ClassId, Class>,
     capacity: Capacity,
     counts: Counts,
-    waiting: VecDeque<NodeId>,
+    waiting: BTreeSet<NodeId>,
+    frozen: BTreeSet<NodeId>,
 }
 
 impl Nodes {
@@ -42,9 +36,19 @@ impl Nodes {
         self.iter().filter(move |(_, node)| node.status == status).map(|(id, _)| id)
     }
 
+    /// The cases of the nodes that are frozen.
+    pub fn cases(&self) -> impl Iterator<Item = (NodeId, Case)> {
+        self.frozen.iter().filter_map(|id| Some((*id, self.get(*id)?.case?)))
+    }
+
     /// The class, unless no node of it ever joined.
     pub fn class(&self, class: ClassId) -> Option<Class> {
         self.classes.get(&class).copied()
+    }
+
+    /// All classes of which a node ever joined.
+    pub fn classes(&self) -> impl Iterator<Item = (ClassId, Class)> {
+        self.classes.iter().map(|(id, class)| (*id, *class))
     }
 
     /// What can be drawn for.
@@ -57,14 +61,14 @@ impl Nodes {
         self.counts
     }
 
-    /// How many nodes wait for the sets to open.
+    /// How many nodes are to be settled once the sets are open: free and not in the sets, or in them and about to leave.
     pub fn deferred(&self) -> usize {
         self.waiting.len()
     }
 
     pub(super) fn open_class(&mut self, class: ClassId, tier: Tier) -> Result<(), ViewError> {
         skipped("class", self.classes.len(), class.0)?;
-        self.classes.insert(class, Class { tier, free: 0 });
+        self.classes.insert(class, Class::new(tier));
         Ok(())
     }
 
@@ -81,8 +85,8 @@ impl Nodes {
             status: Status::None,
             intent: Intent::None,
             in_sets: false,
-            deferred: false,
             score: None,
+            case: None,
         };
         self.joined.insert(joined.node, node);
         self.counts.total += 1;
@@ -90,136 +94,154 @@ impl Nodes {
     }
 
     pub(super) fn change_status(&mut self, id: NodeId, to: Status, closed: bool) -> Result<(), ViewError> {
-        let from = self.known("StatusChanged", id)?.status;
-        if !can_become(from, to) {
+        let node = self.known("StatusChanged", id)?;
+        let (from, in_sets, class) = (node.status, node.in_sets, node.class);
+        if !can_become(from, to) || (to == Status::Busy && !in_sets) {
             return Err(ViewError::WrongStatus { node: id, from, to });
-        }
-        if to == Status::Busy {
-            self.must_be_in_sets(id, from, to)?;
         }
         if to != Status::Free {
             self.leave_sets(id);
         }
-        self.set_status(id, from, to);
-        match to {
-            Status::Free if closed => self.defer(id),
-            Status::Free => self.enter_sets(id),
-            _ => {}
+        self.count(class, from, to, closed);
+        self.set_status(id, to);
+        if to == Status::Free && !closed {
+            self.enter_sets(id);
         }
+        self.note_waiting(id);
         Ok(())
     }
 
-    pub(super) fn change_intent(&mut self, id: NodeId, intent: Intent, closed: bool) -> Result<(), ViewError> {
-        let status = self.known("IntentChanged", id)?.status;
-        if intent != Intent::None && status == Status::Free && closed {
+    pub(super) fn change_intent(&mut self, id: NodeId, intent: Intent) -> Result<(), ViewError> {
+        let node = self.known_mut("IntentChanged", id)?;
+        if intent != Intent::None && node.status == Status::Free && !node.in_sets {
             // Only a node in the sets cannot leave at once.
-            self.must_be_in_sets(id, status, status)?;
-            self.defer(id);
+            return Err(ViewError::WrongStatus { node: id, from: node.status, to: node.status });
         }
-        if let Some(node) = self.joined.get_mut(&id) {
-            node.intent = intent;
-        }
+        node.intent = intent;
+        self.note_waiting(id);
         Ok(())
     }
 
-    pub(super) fn withdraw_stake(&mut self, id: NodeId) -> Result<(), ViewError> {
-        self.known("StakeWithdrawn", id)?;
-        if let Some(node) = self.joined.get_mut(&id) {
-            node.stake = 0;
+    /// A node that waited for the sets to open stands in them.
+    pub(super) fn absorb(&mut self, id: NodeId) -> Result<(), ViewError> {
+        let node = self.known("NodeAbsorbed", id)?;
+        if node.status != Status::Free || node.in_sets {
+            return Err(ViewError::WrongStatus { node: id, from: node.status, to: Status::Free });
         }
+        self.enter_sets(id);
+        self.note_waiting(id);
+        Ok(())
+    }
+
+    /// Floor and openness of a class were looked at anew.
+    pub(super) fn review(&mut self, id: ClassId, open: bool) -> Result<(), ViewError> {
+        if self.class(id).is_none() {
+            return Err(ViewError::UnknownClass { event: "ClassReviewed", class: id });
+        }
+        self.change_class(id, true, |_| {});
+        let known = self.class(id).is_some_and(|class| class.open);
+        if known == open { Ok(()) } else { Err(ViewError::WrongReview { class: id, known, found: open }) }
+    }
+
+    pub(super) fn set_stake(&mut self, event: &'static str, id: NodeId, stake: u128) -> Result<(), ViewError> {
+        self.known_mut(event, id)?.stake = stake;
         Ok(())
     }
 
     pub(super) fn score(&mut self, id: NodeId, score: u16) -> Result<(), ViewError> {
-        self.known("Scored", id)?;
-        if let Some(node) = self.joined.get_mut(&id) {
-            node.score = Some(score);
-        }
+        self.known_mut("Scored", id)?.score = Some(score);
         Ok(())
     }
 
-    /// The last of a round's tasks had its turn: the sets are open and the first of those who wait are taken in.
-    pub(super) fn end_round(&mut self, tasks: usize) {
-        for _ in 0..tasks.min(ABSORB_TASKS) * ABSORB_PER_TASK {
-            self.absorb_one();
-        }
+    pub(super) fn open_case(&mut self, id: NodeId, task: TaskId, until: u64) -> Result<(), ViewError> {
+        self.known_mut("CaseOpened", id)?.case = Some(Case { task, until, appealed: false });
+        Ok(())
     }
 
-    /// The contract's list has this length: those who are first on ours have been taken in.
-    pub(super) fn shorten_list(&mut self, length: usize) {
-        while self.waiting.len() > length {
-            self.absorb_one();
-        }
+    pub(super) fn appeal(&mut self, id: NodeId, until: u64) -> Result<(), ViewError> {
+        let node = self.known_mut("Appealed", id)?;
+        node.case = node.case.map(|case| Case { until, appealed: true, ..case });
+        Ok(())
     }
 
-    /// Takes the first who waits into the sets. One that wants to leave says so itself, one that is not free is let go.
-    fn absorb_one(&mut self) {
-        let Some(id) = self.waiting.pop_front() else { return };
-        let Some(node) = self.joined.get_mut(&id) else { return };
-        node.deferred = false;
-        if node.status == Status::Free {
-            self.enter_sets(id);
-        }
-    }
-
-    /// A node that does what only a node in the sets can do was taken in unseen, with all who waited before it.
-    fn must_be_in_sets(&mut self, id: NodeId, from: Status, to: Status) -> Result<(), ViewError> {
-        while self.get(id).is_some_and(|node| !node.in_sets && node.deferred) {
-            self.absorb_one();
-        }
-        let is_in_sets = self.get(id).is_some_and(|node| node.in_sets);
-        if is_in_sets { Ok(()) } else { Err(ViewError::WrongStatus { node: id, from, to }) }
-    }
-
-    fn defer(&mut self, id: NodeId) {
-        let Some(node) = self.joined.get_mut(&id) else { return };
-        if !node.deferred {
-            node.deferred = true;
-            self.waiting.push_back(id);
+    /// What is left when a node no longer waits for the sets to open, or begins to.
+    fn note_waiting(&mut self, id: NodeId) {
+        let waits = |node: &Node| node.status == Status::Free && (!node.in_sets || node.intent != Intent::None);
+        if self.get(id).is_some_and(waits) {
+            self.waiting.insert(id);
+        } else {
+            self.waiting.remove(&id);
         }
     }
 
     fn enter_sets(&mut self, id: NodeId) {
         let Some(node) = self.joined.get_mut(&id).filter(|node| !node.in_sets) else { return };
         node.in_sets = true;
-        let (class, tier) = (node.class, node.tier);
+        let class = node.class;
         self.counts.free += 1;
-        self.resize_class(class, tier, |free| free + 1);
+        self.change_class(class, true, |class| class.free += 1);
     }
 
     fn leave_sets(&mut self, id: NodeId) {
         let Some(node) = self.joined.get_mut(&id).filter(|node| node.in_sets) else { return };
         node.in_sets = false;
-        let (class, tier) = (node.class, node.tier);
+        let class = node.class;
         self.counts.free -= 1;
-        self.resize_class(class, tier, |free| free - 1);
+        self.change_class(class, false, |class| class.free -= 1);
     }
 
-    fn resize_class(&mut self, class: ClassId, tier: Tier, change: impl Fn(u32) -> u32) {
-        let Some(class) = self.classes.get_mut(&class) else { return };
-        let before = class.free;
-        class.free = change(before);
-        let Capacity { free, triples } = &mut self.capacity;
-        free[tier.index()] = change(free[tier.index()]);
-        triples[tier.index()] = triples[tier.index()] - before / 3 + class.free / 3;
+    /// Counts a change of status. A change of the active nodes has the class looked at while the sets are open.
+    fn count(&mut self, class: ClassId, from: Status, to: Status, closed: bool) {
+        self.counts.busy -= u32::from(from == Status::Busy);
+        self.counts.busy += u32::from(to == Status::Busy);
+        self.counts.total -= u32::from(matches!(to, Status::Gone | Status::Slashed));
+        match (is_active(from), is_active(to)) {
+            (false, true) => {
+                self.counts.active += 1;
+                self.change_class(class, !closed, |class| class.active += 1);
+            }
+            (true, false) => {
+                self.counts.active -= 1;
+                self.change_class(class, !closed, |class| class.active -= 1);
+            }
+            _ => {}
+        }
+    }
+
+    fn change_class(&mut self, id: ClassId, assess: bool, change: impl FnOnce(&mut Class)) {
+        let Some(class) = self.classes.get_mut(&id) else { return };
+        let before = *class;
+        change(class);
+        if assess {
+            *class = class.assessed(self.counts.active);
+        }
+        let (after, at) = (*class, before.tier.index());
+        let Capacity { free, active, servable } = &mut self.capacity;
+        free[at] = free[at] - before.free + after.free;
+        active[at] = active[at] - before.active + after.active;
+        servable[at] = servable[at] - before.servable() + after.servable();
     }
 
     /// Whoever stops being active or begins something new has nothing pending; one that is seated still may.
-    fn set_status(&mut self, id: NodeId, from: Status, to: Status) {
-        self.counts.active -= u32::from(is_active(from));
-        self.counts.active += u32::from(is_active(to));
-        self.counts.busy -= u32::from(from == Status::Busy);
-        self.counts.busy += u32::from(to == Status::Busy);
-        self.counts.total -= u32::from(to == Status::Gone);
+    fn set_status(&mut self, id: NodeId, to: Status) {
         let Some(node) = self.joined.get_mut(&id) else { return };
         node.status = to;
         if to != Status::Busy && to != Status::Free {
             node.intent = Intent::None;
         }
+        if to == Status::Frozen {
+            self.frozen.insert(id);
+        } else if self.frozen.remove(&id) {
+            node.case = None;
+        }
     }
 
     fn known(&self, event: &'static str, node: NodeId) -> Result<&Node, ViewError> {
         self.get(node).ok_or(ViewError::UnknownNode { event, node })
+    }
+
+    fn known_mut(&mut self, event: &'static str, node: NodeId) -> Result<&mut Node, ViewError> {
+        self.joined.get_mut(&node).ok_or(ViewError::UnknownNode { event, node })
     }
 }
 

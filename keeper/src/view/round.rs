@@ -61,19 +61,19 @@ impl Round {
         Ok(())
     }
 
-    /// A task had its turn in a block. If it was the last one the round is over, and this is how many tasks it had.
+    /// A task had its turn in a block. If it was the last one the round is over.
     ///
     /// Tasks have their turn in the order of the draw, but those for which no nodes were found are told of at the end of
     /// the call, the last one first, so that here any task may come next.
-    pub(super) fn serve(&mut self, event: &'static str, task: TaskId, block: u64) -> Result<Option<usize>, ViewError> {
+    pub(super) fn serve(&mut self, event: &'static str, task: TaskId, block: u64) -> Result<(), ViewError> {
         let wrong = ViewError::WrongRound { event, draw_block: self.draw_block };
         let in_time = block > self.draw_block && block - self.draw_block <= HASH_WINDOW;
         let place = self.waiting.iter().position(|waiting| *waiting == task).filter(|_| in_time).ok_or(wrong)?;
         self.waiting.remove(place);
-        if !self.waiting.is_empty() {
-            return Ok(None);
+        if self.waiting.is_empty() {
+            *self = Self::default();
         }
-        Ok(Some(std::mem::take(self).tasks.len()))
+        Ok(())
     }
 
     fn is_full(&self) -> bool {
@@ -97,11 +97,11 @@ mod tests {
     fn task_has_its_turn_once_and_the_last_one_ends_the_round() {
         let mut round = round(10, &[7, 3, 5]);
         assert!(round.serve("TaskSeated", TaskId(4), 11).is_err());
-        assert_eq!(round.serve("TaskSeated", TaskId(3), 11), Ok(None));
+        assert_eq!(round.serve("TaskSeated", TaskId(3), 11), Ok(()));
         assert!(round.serve("TaskSeated", TaskId(3), 11).is_err());
         assert_eq!((round.waiting(), round.done()), (&[TaskId(7), TaskId(5)][..], 1));
-        assert_eq!(round.serve("TaskRequeued", TaskId(7), 11), Ok(None));
-        assert_eq!(round.serve("TaskSeated", TaskId(5), 12), Ok(Some(3)));
+        assert_eq!(round.serve("TaskRequeued", TaskId(7), 11), Ok(()));
+        assert_eq!(round.serve("TaskSeated", TaskId(5), 12), Ok(()));
         assert_eq!(round, Round::default());
     }
 

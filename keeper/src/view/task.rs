@@ -28,6 +28,8 @@ pub struct Task {
     pub requeues: u32,
     /// The block in which that last happened; 0 if never.
     pub requeued_in: u64,
+    /// A moment at which it waited already, in Unix seconds; `None` until one is known.
+    pub waits_since: Option<u64>,
 }
 
 /// Where a task is in its life.
@@ -39,6 +41,10 @@ pub enum Stage {
     Drawn,
     /// Its nodes are at work.
     Committing(Seats),
+    /// Some of its seats wait for other nodes.
+    Vacant(Seats),
+    /// In the round that a later block seats, which gives those seats away.
+    Refilling(Seats),
     /// Its nodes show their results.
     Revealing(Seats),
     /// One of those who agree delivers.
@@ -54,6 +60,8 @@ pub struct Seats {
     pub commit_ranks: [u8; 3],
     /// Order of the reveals.
     pub reveal_ranks: [u8; 3],
+    /// Which were taken from their holders and are nobody's.
+    pub vacated: [bool; 3],
     /// Which of them agree, once settled.
     pub agreeing: [bool; 3],
     /// The seat whose turn it is to deliver.
@@ -69,11 +77,24 @@ impl Task {
         }
     }
 
+    /// Nodes it waits for: three until it is seated, then as many as it has seats to give away.
+    pub fn wanted(&self) -> u32 {
+        match &self.stage {
+            Stage::Queued(_) | Stage::Drawn => 3,
+            Stage::Vacant(seats) | Stage::Refilling(seats) => seats.vacated.into_iter().map(u32::from).sum(),
+            Stage::Committing(_) | Stage::Revealing(_) | Stage::Delivering(_) => 0,
+        }
+    }
+
     /// Its seats, once it has them.
     pub const fn seats(&self) -> Option<&Seats> {
         match &self.stage {
             Stage::Queued(_) | Stage::Drawn => None,
-            Stage::Committing(seats) | Stage::Revealing(seats) | Stage::Delivering(seats) => Some(seats),
+            Stage::Committing(seats)
+            | Stage::Vacant(seats)
+            | Stage::Refilling(seats)
+            | Stage::Revealing(seats)
+            | Stage::Delivering(seats) => Some(seats),
         }
     }
 }
@@ -85,6 +106,8 @@ impl Stage {
             Self::Queued(_) => "queued",
             Self::Drawn => "drawn",
             Self::Committing(_) => "committing",
+            Self::Vacant(_) => "vacant",
+            Self::Refilling(_) => "drawn for other nodes",
             Self::Revealing(_) => "revealing",
             Self::Delivering(_) => "delivering",
         }
@@ -93,7 +116,24 @@ impl Stage {
 
 impl Seats {
     pub(super) const fn new(nodes: [NodeId; 3]) -> Self {
-        Self { nodes, commit_ranks: [0; 3], reveal_ranks: [0; 3], agreeing: [false; 3], deliverer: 0 }
+        let nothing = [false; 3];
+        let ranks = [0; 3];
+        Self { nodes, commit_ranks: ranks, reveal_ranks: ranks, vacated: nothing, agreeing: nothing, deliverer: 0 }
+    }
+
+    pub(super) fn vacate(&mut self, vacated: [bool; 3]) {
+        self.vacated = vacated;
+    }
+
+    /// Other nodes hold the vacated seats; those of the others do not change.
+    pub(super) fn refill(&mut self, task: TaskId, nodes: [NodeId; 3]) -> Result<(), ViewError> {
+        for (seat, node) in nodes.into_iter().enumerate() {
+            if !self.vacated[seat] && self.nodes[seat] != node {
+                return Err(ViewError::WrongSeat { event: "SeatsRefilled", task, node });
+            }
+        }
+        (self.nodes, self.vacated) = (nodes, [false; 3]);
+        Ok(())
     }
 
     pub(super) fn commit(&mut self, task: TaskId, node: NodeId) -> Result<(), ViewError> {
@@ -130,7 +170,7 @@ impl Seats {
     }
 
     fn seat_of(&self, node: NodeId) -> Option<usize> {
-        self.nodes.iter().position(|holder| *holder == node)
+        (0..self.nodes.len()).find(|seat| self.nodes[*seat] == node && !self.vacated[*seat])
     }
 }
 

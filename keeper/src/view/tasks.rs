@@ -67,6 +67,22 @@ impl Tasks {
         self.alive.insert(id, task);
     }
 
+    /// Takes note that tasks waited already at a time.
+    pub(super) fn note_time(&mut self, tasks: impl IntoIterator<Item = TaskId>, at: u64) {
+        for id in tasks {
+            if let Some(task) = self.alive.get_mut(&id) {
+                task.waits_since = task.waits_since.or(Some(at));
+            }
+        }
+    }
+
+    /// Takes what somebody was paid for out of a task's escrow.
+    pub(super) fn pay(&mut self, event: &'static str, id: TaskId, amount: u128) -> Result<(), ViewError> {
+        let task = self.alive.get_mut(&id).ok_or(ViewError::UnknownTask { event, task: id })?;
+        task.escrow = task.escrow.saturating_sub(amount);
+        Ok(())
+    }
+
     /// Changes the seats of a task without changing its stage.
     pub(super) fn seats(
         &mut self,
@@ -82,8 +98,10 @@ impl Tasks {
         let end = (task.deadline, id);
         match task.stage {
             Stage::Queued(_) => drop(self.waits.insert(end)),
-            Stage::Drawn => {}
-            Stage::Committing(_) | Stage::Revealing(_) | Stage::Delivering(_) => drop(self.stages.insert(end)),
+            Stage::Drawn | Stage::Refilling(_) => {}
+            Stage::Committing(_) | Stage::Vacant(_) | Stage::Revealing(_) | Stage::Delivering(_) => {
+                self.stages.insert(end);
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use proptest::prelude::*;
 use xenon_protocol::contracts::{Ending, Intent, Status};
 
 use super::*;
-use crate::fixture::Network;
+use crate::{TaskSettled, fixture::Network};
 
 const TASK: TaskId = TaskId(1);
 
@@ -71,7 +71,7 @@ fn event_of_a_task_that_is_not_alive_is_refused() {
             assert_eq!(code(&network, event), "XK-014");
         }
         assert_eq!(code(&network, Event::TaskRequeued { task: TASK }), "XK-014");
-        assert_eq!(code(&network, Event::Undelivered { task: TASK, refund: 0 }), "XK-014");
+        assert_eq!(code(&network, Event::Undelivered { task: TASK, to: Address::ZERO, amount: 0 }), "XK-014");
     }
 }
 
@@ -157,6 +157,10 @@ fn what_was_never_added_is_unknown() {
     assert_eq!(code(&network, Event::TaskCreated(Box::new(network.created(9, None, 1)))), "XK-013");
     assert_eq!(code(&network, Event::TaskCreated(Box::new(network.created(0, Some(ClassId(1)), 1)))), "XK-016");
     assert_eq!(code(&network, Event::StatusChanged { node: NodeId(1), status: Status::Free }), "XK-015");
+    assert_eq!(code(&network, Event::NodeAbsorbed { node: NodeId(1) }), "XK-015");
+    assert_eq!(code(&network, Event::ClassReviewed { class: ClassId(1), open: true }), "XK-016");
+    let ms_per_unit = 1.try_into().unwrap();
+    assert_eq!(code(&network, Event::DurationsChanged { kind: KindId(9), overhead_ms: 1, ms_per_unit }), "XK-013");
     let (kind, class) = (KindId(0), ClassId(1));
     assert_eq!(code(&network, Event::ClassBookParked { kind, class }), "XK-021");
     assert_eq!(code(&network, Event::ClassBookWoken { kind, class }), "XK-021");
@@ -175,22 +179,32 @@ fn value_that_does_not_follow_from_the_kind_is_refused() {
 
 #[test]
 fn node_changes_status_only_as_the_contract_lets_it() {
-    use Status::{Busy, Free, Frozen, Gone, Paused, Suspended, Unbonding};
+    use Status::{Busy, Free, Frozen, Gone, Paused, Slashed, Suspended, Unbonding};
     let allowed = |from: Status| match from {
-        Free => vec![Free, Busy, Paused, Unbonding],
+        Free => vec![Busy, Paused, Frozen, Unbonding],
         Busy => vec![Free, Paused, Suspended, Frozen, Unbonding],
-        Paused | Suspended => vec![Free, Unbonding],
-        Unbonding => vec![Gone],
+        Paused | Suspended => vec![Free, Frozen, Unbonding],
+        Frozen => vec![Paused, Slashed],
+        Unbonding => vec![Frozen, Gone],
         _ => vec![],
     };
-    let paths = [vec![], vec![Busy], vec![Paused], vec![Busy, Suspended], vec![Busy, Frozen], vec![Unbonding]];
+    let paths = [
+        vec![],
+        vec![Busy],
+        vec![Paused],
+        vec![Busy, Suspended],
+        vec![Busy, Frozen],
+        vec![Frozen, Slashed],
+        vec![Unbonding],
+        vec![Unbonding, Gone],
+    ];
     for path in paths {
         let mut network = Network::with_classes(&[1]);
         for status in &path {
             network.status(NodeId(1), *status);
         }
         let from = path.last().copied().unwrap_or(Free);
-        for status in [Status::None, Free, Busy, Paused, Suspended, Frozen, Unbonding, Gone] {
+        for status in [Status::None, Free, Busy, Paused, Suspended, Frozen, Unbonding, Gone, Slashed] {
             let outcome = network.clone().try_happen(Event::StatusChanged { node: NodeId(1), status });
             assert_eq!(outcome.is_ok(), allowed(from).contains(&status), "{from:?} to {status:?}");
         }
@@ -212,7 +226,7 @@ fn counters_follow_the_nodes() {
 }
 
 #[test]
-fn node_that_becomes_free_while_a_round_waits_enters_the_sets_when_it_is_seated() {
+fn node_that_becomes_free_while_a_round_waits_enters_the_sets_when_it_is_absorbed() {
     let mut network = Network::with_classes(&[3]);
     network.create(0, None, 100);
     network.draw(TASK);
@@ -221,30 +235,199 @@ fn node_that_becomes_free_while_a_round_waits_enters_the_sets_when_it_is_seated(
     network.pass(1);
     let late = network.join(ClassId(1));
     assert_eq!((network.view.nodes().counts().free, network.view.nodes().deferred()), (4, 1));
+    assert_eq!(network.view.nodes().class(ClassId(1)).unwrap().active, 5, "it counts all the same");
     network.seat(TASK, [1, 2, 3], 50);
+    assert_eq!((network.view.nodes().counts().free, network.view.nodes().deferred()), (1, 1));
+    network.happen(Event::NodeAbsorbed { node: late });
     assert_eq!((network.view.nodes().counts().free, network.view.nodes().deferred()), (2, 0));
     assert!(network.view.nodes().get(late).unwrap().in_sets);
+    assert_eq!(code(&network, Event::NodeAbsorbed { node: late }), "XK-019");
 }
 
 #[test]
-fn node_taken_in_unseen_shows_it_by_what_it_does_next() {
-    let mut network = Network::with_classes(&[3]);
+fn node_that_wants_to_leave_while_a_round_waits_leaves_when_the_sets_open() {
+    let mut network = Network::with_classes(&[4]);
     network.create(0, None, 100);
     network.draw(TASK);
     network.pass(1);
-    let late: Vec<_> = (0..12).map(|_| network.join(ClassId(1))).collect();
+    network.happen(Event::IntentChanged { node: NodeId(4), intent: Intent::Pause });
+    assert_eq!((network.view.nodes().counts().free, network.view.nodes().deferred()), (4, 1));
     network.seat(TASK, [1, 2, 3], 50);
-    assert_eq!(network.view.nodes().deferred(), 4);
-    // Somebody absorbed all of them, which no event tells; the next round finds one of them in the sets.
-    network.create(0, None, 100);
-    network.draw(TaskId(2));
+    network.status(NodeId(4), Status::Paused);
+    assert_eq!((network.view.nodes().counts().free, network.view.nodes().deferred()), (0, 0));
+    let outside = Event::IntentChanged { node: NodeId(4), intent: Intent::Pause };
+    network.status(NodeId(4), Status::Free);
+    assert!(network.clone().try_happen(outside).is_ok(), "it is in the sets again");
+}
+
+#[test]
+fn class_is_open_while_it_has_a_share_of_the_active_nodes_and_looked_at_while_the_sets_are_open() {
+    let mut network = Network::with_classes(&[1, 33]);
+    let open = |network: &Network| network.view.nodes().class(ClassId(1)).unwrap().open;
+    assert!(open(&network), "it was all there was when its own number last changed");
+    assert_eq!(code(&network, Event::ClassReviewed { class: ClassId(1), open: true }), "XK-024");
+    network.happen(Event::ClassReviewed { class: ClassId(1), open: false });
+    assert!(!open(&network));
+
+    network.create(1, None, 100);
+    network.draw(TASK);
     network.pass(1);
-    network.happen(Event::IntentChanged { node: late[10], intent: Intent::Pause });
-    network.status(late[9], Status::Busy);
-    let node = |id: NodeId| network.view.nodes().get(id).unwrap();
-    assert!(late[..9].iter().all(|id| node(*id).in_sets));
-    assert_eq!((node(late[10]).in_sets, node(late[10]).deferred), (true, true));
-    assert_eq!((node(late[11]).in_sets, network.view.nodes().deferred()), (false, 2));
+    let late = network.join(ClassId(1));
+    assert!(!open(&network), "two of thirty-five are enough, but the sets are closed");
+    network.seat(TASK, [2, 3, 4], 50);
+    network.happen(Event::NodeAbsorbed { node: late });
+    assert!(open(&network));
+}
+
+#[test]
+fn capacity_counts_what_open_classes_can_serve_above_their_floors() {
+    let network = Network::with_classes(&[19, 2, 700]);
+    let (nodes, tier) = (network.view.nodes(), Tier::at_least(crate::fixture::GB).unwrap());
+    assert_eq!(nodes.class(ClassId(1)).unwrap().floor, 4);
+    assert_eq!(nodes.class(ClassId(3)).unwrap().floor, 32);
+    let first = nodes.class(ClassId(1)).unwrap();
+    assert_eq!((first.servable(), nodes.class(ClassId(2)).unwrap().servable()), (6, 0));
+    let servable = nodes.capacity().servable[tier.index()];
+    assert_eq!(servable, 6 + (1 + (700 - 32) / 3));
+    assert_eq!(nodes.capacity().active[tier.index()], 721);
+}
+
+/// The same task with the seat of node 2 vacated, which let the time pass.
+fn vacant() -> Network {
+    let mut network = seated();
+    for node in [3, 1] {
+        network.happen(commit(node));
+    }
+    network.happen(Event::Advanced { task: TASK, caller: Address::ZERO, crank_reward: 1 });
+    network.happen(Event::SeatsVacated { task: TASK, vacated: [false, true, false], refill_by: 80 });
+    network.status(NodeId(2), Status::Free);
+    network.happen(Event::TaskVacant { task: TASK });
+    network
+}
+
+fn refilled(nodes: [u32; 3]) -> Event {
+    let (keeper, nodes) = (Address::ZERO, nodes.map(NodeId));
+    Event::SeatsRefilled { task: TASK, nodes, commit_by: 90, keeper, crank_reward: 1 }
+}
+
+#[test]
+fn vacated_seat_is_given_to_another_and_its_first_holder_has_no_part_any_more() {
+    let mut network = vacant();
+    assert_eq!(network.view.vacancies(), &[TASK]);
+    assert_eq!(code(&network, commit(2)), "XK-017", "nobody commits meanwhile");
+    assert_eq!(code(&network, refilled([1, 4, 3])), "XK-020", "it was not drawn");
+    network.draw(TASK);
+    assert!(network.view.vacancies().is_empty());
+    assert!(network.view.tasks().overdue(u64::MAX).next().is_none(), "only its seating moves it on");
+    network.pass(1);
+    network.status(NodeId(4), Status::Busy);
+    assert_eq!(code(&network, refilled([4, 2, 3])), "XK-018", "who committed keeps the seat");
+    network.happen(refilled([1, 4, 3]));
+    assert_eq!(network.view.round().draw_block(), 0);
+    assert_eq!(code(&network, commit(2)), "XK-018");
+    network.happen(commit(4));
+    let task = network.view.tasks().get(TASK).unwrap();
+    assert_eq!((task.seats().unwrap().commit_ranks, task.deadline, task.escrow), ([2, 3, 1], 90, 98));
+}
+
+#[test]
+fn task_goes_on_with_two_or_ends_when_nobody_takes_the_seat() {
+    let opened = Event::RevealOpened { task: TASK, reveal_by: 95 };
+    let mut given_up = vacant();
+    given_up.happen(opened.clone());
+    assert!(!given_up.view.has_vacancies(), "it stays in the line and is passed over");
+    assert_eq!(given_up.view.vacancies(), &[TASK]);
+    assert_eq!(code(&given_up, reveal(2)), "XK-018");
+
+    let mut nobody_there = vacant();
+    nobody_there.draw(TASK);
+    nobody_there.pass(1);
+    let mut ended = nobody_there.clone();
+    nobody_there.happen(opened);
+    assert_eq!((nobody_there.view.round().draw_block(), nobody_there.view.vacancies().len()), (0, 0));
+    ended.happen(settled(Ending::Unanswered));
+    assert_eq!((ended.view.round().draw_block(), ended.view.tasks().iter().count()), (0, 0));
+}
+
+#[test]
+fn reservation_stands_until_it_ends_and_is_that_of_a_queued_task() {
+    let mut network = Network::with_classes(&[4]);
+    let reserved = |class| Event::ClassReserved { task: TASK, class: ClassId(class), until: 60 };
+    let ended = |class| Event::ReservationEnded { task: TASK, class: ClassId(class) };
+    assert_eq!(code(&network, reserved(1)), "XK-025");
+    network.create(0, None, 100);
+    network.happen(reserved(1));
+    assert_eq!(code(&network, reserved(1)), "XK-025");
+    assert_eq!(code(&network, ended(2)), "XK-025");
+    network.draw(TASK);
+    assert!(network.view.reservation().is_some_and(|held| held.drawn && !held.is_over(u64::MAX)));
+    network.pass(1);
+    network.happen(ended(1));
+    network.seat(TASK, [1, 2, 3], 50);
+    assert_eq!((network.view.reservation(), network.view.is_bound()), (None, false));
+    assert_eq!(code(&network, ended(1)), "XK-025");
+}
+
+#[test]
+fn round_drawn_under_a_reservation_that_ended_is_bound_until_it_is_seated() {
+    let mut network = Network::with_classes(&[4, 4]);
+    let reserved = network.create(0, None, 100);
+    network.happen(Event::ClassReserved { task: reserved, class: ClassId(1), until: 60 });
+    let other = network.create(0, None, 200);
+    network.draw(other);
+    network.pass(1);
+    network.happen(Event::ReservationEnded { task: reserved, class: ClassId(1) });
+    network.happen(Event::TaskWithdrawn { task: reserved, ending: Ending::Cancelled, refund: 100 });
+    assert!(network.view.is_bound());
+    network.seat(other, [5, 6, 7], 50);
+    assert!(!network.view.is_bound());
+}
+
+#[test]
+fn evicted_task_is_gone_and_counted() {
+    let mut network = Network::with_classes(&[1]);
+    let task = network.create(0, Some(ClassId(1)), 100);
+    assert_eq!(code(&network, Event::TaskEvicted { task: TaskId(9) }), "XK-014");
+    network.happen(Event::TaskEvicted { task });
+    network.happen(Event::TaskWithdrawn { task, ending: Ending::Evicted, refund: 100 });
+    assert_eq!((network.view.books().queued(), network.view.books().classes().count()), (0, 0));
+    assert_eq!(network.view.tallies()[&KindId(0)][Ending::Evicted as usize], 1);
+    assert_eq!(code(&seated(), Event::TaskEvicted { task: TASK }), "XK-017");
+}
+
+#[test]
+fn case_of_a_frozen_node_is_known_until_it_is_over() {
+    let mut network = seated();
+    let cases = |network: &Network| network.view.nodes().cases().collect::<Vec<_>>();
+    network.status(NodeId(1), Status::Frozen);
+    let accused = [NodeId(2), NodeId(3)];
+    network.happen(Event::CaseOpened { node: NodeId(1), task: TASK, appeal_by: 500, accused });
+    assert_eq!(cases(&network), [(NodeId(1), Case { task: TASK, until: 500, appealed: false })]);
+    let (appellant, evidence) = (Address::ZERO, B256::ZERO);
+    network.happen(Event::Appealed { node: NodeId(1), task: TASK, appellant, evidence, decide_by: 900 });
+    assert_eq!(cases(&network), [(NodeId(1), Case { task: TASK, until: 900, appealed: true })]);
+    let mut slashed = network.clone();
+    slashed.status(NodeId(1), Status::Slashed);
+    slashed.happen(Event::Slashed { node: NodeId(1), task: TASK, amount: 1 });
+    assert_eq!((cases(&slashed), slashed.view.nodes().get(NodeId(1)).unwrap().stake), (vec![], 0));
+    assert_eq!(slashed.view.nodes().counts().total, 3);
+    network.status(NodeId(1), Status::Paused);
+    assert_eq!(cases(&network), []);
+}
+
+#[test]
+fn durations_that_change_count_for_what_is_created_or_queued_again_from_then_on() {
+    let mut network = Network::with_classes(&[3]);
+    network.create(0, None, 100);
+    let ms_per_unit = 2_000.try_into().unwrap();
+    network.happen(Event::DurationsChanged { kind: KindId(0), overhead_ms: 0, ms_per_unit });
+    let level = |network: &Network| network.view.tasks().get(TASK).unwrap().value.level();
+    let before = level(&network);
+    network.draw(TASK);
+    network.pass(1);
+    network.happen(Event::TaskRequeued { task: TASK });
+    assert!(level(&network) < before);
+    assert_eq!(code(&network, Event::TaskCreated(Box::new(network.created(0, None, 100)))), "XK-022");
 }
 
 #[test]
@@ -267,7 +450,7 @@ proptest! {
     fn logs_seen_again_change_nothing(repeats in prop::collection::vec(any::<prop::sample::Index>(), 0..20)) {
         let mut network = delivering();
         network.happen(delivered(1));
-        let logs = network.logs;
+        let logs = network.logs.clone();
         let (mut once, mut again) = (View::new(), View::new());
         for (at, log) in logs.iter().enumerate() {
             prop_assert_eq!(once.apply(log), Ok(Applied::Fresh));
@@ -276,6 +459,9 @@ proptest! {
                 prop_assert_eq!(again.apply(&logs[repeat.index(at + 1)]), Ok(Applied::Duplicate));
             }
             prop_assert_eq!(&once, &again);
+        }
+        for view in [&mut once, &mut network.view] {
+            view.note_time(1);
         }
         prop_assert_eq!(once, network.view);
     }

@@ -1,8 +1,8 @@
 //! The view against the contracts' storage, and the predicted draws against the real ones, over random lives.
 
 use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
 };
 
 use proptest::{
@@ -10,18 +10,19 @@ use proptest::{
     test_runner::{RngSeed, TestRunner},
 };
 use xenon_keeper::{
-    Event, Logged, Progress, View,
+    Event, Logged, Policy, Progress, TaskId, View,
     order::{Draw, next_draw},
-    view::ClassKey,
+    plan,
+    view::{ClassKey, Stage, Task},
 };
 use xenon_protocol::{
-    chain::{ChainError, Receipt},
+    chain::{Chain, ChainError, Receipt},
     contracts::Ending,
 };
 
 use crate::{
     operation::{Block, Operation, Votes, any_block, any_life},
-    world::{World, block_on},
+    world::{KEEPER, World, block_on},
 };
 
 /// Every run sees the same lives.
@@ -48,9 +49,15 @@ fn events(world: &World, receipt: &Receipt) -> Vec<Logged> {
     receipt.logs.iter().map(|log| Logged::decode(log, &world.contracts).unwrap()).collect()
 }
 
-/// Whether an event is part of a draw. Nothing else follows it in the same call.
-fn is_of_a_draw(event: &Event) -> bool {
-    matches!(event, Event::TaskDrawn { .. } | Event::TaskWithdrawn { .. } | Event::ClassBookParked { .. })
+/// Whether an event of a `dispatch` is part of its draw, given the view before. Nothing else follows in the same call.
+fn is_of_a_draw(view: &View, event: &Event) -> bool {
+    let is_queued = |task: &Task| matches!(task.stage, Stage::Queued(_));
+    match event {
+        Event::TaskDrawn { .. } | Event::TaskWithdrawn { .. } | Event::ClassBookParked { .. } => true,
+        // That of a task that was drawn ends when it has been seated.
+        Event::ReservationEnded { task, .. } => view.tasks().get(*task).is_some_and(is_queued),
+        _ => false,
+    }
 }
 
 /// What was drawn, expired and parked.
@@ -67,20 +74,24 @@ fn draw_of(logs: &[Logged]) -> Draw {
     draw
 }
 
-/// Compares the draw of a successful `dispatch` with the prediction from the view just before it.
-fn check_draw(view: &View, world: &World, receipt: &Receipt, limit: u64) -> usize {
+/// Compares the draw of a successful `dispatch` with the prediction from the view just before it, and leaves the view as
+/// it is afterwards. Returns the prediction, if there was a draw.
+fn check_draw(view: &mut View, world: &World, receipt: &Receipt, limit: u64) -> Option<Draw> {
     let logs = events(world, receipt);
-    let start = logs.iter().position(|log| is_of_a_draw(&log.event)).unwrap_or(logs.len());
-    let mut view = view.clone();
-    apply(&mut view, &logs[..start]);
+    let start = logs.iter().position(|log| is_of_a_draw(view, &log.event)).unwrap_or(logs.len());
+    apply(view, &logs[..start]);
     let (round, block) = (view.round(), receipt.block_number);
     if round.closes_sets_in(block) || logs.iter().any(|log| matches!(log.event, Event::RoundRedrawn { .. })) {
         assert_eq!(draw_of(&logs), Draw::default(), "a round that waits keeps others from being drawn");
-        return 0;
+        apply(view, &logs[start..]);
+        return None;
     }
-    let draw = draw_of(&logs);
-    assert_eq!(next_draw(&view, usize::try_from(limit).unwrap(), world.now()), draw);
-    draw.drawn.len()
+    let predicted = next_draw(view, usize::try_from(limit).unwrap(), world.now());
+    assert_eq!(Draw { vacancies: VecDeque::new(), ..predicted.clone() }, draw_of(&logs));
+    apply(view, &logs[start..]);
+    // What moves inside the line says no event; the whole line is compared after the block.
+    view.note_vacancies(predicted.vacancies.clone());
+    Some(predicted)
 }
 
 fn apply(view: &mut View, logs: &[Logged]) {
@@ -89,20 +100,56 @@ fn apply(view: &mut View, logs: &[Logged]) {
     }
 }
 
-/// Replays the transactions of the newest block on a view of the block before; returns the number of tasks drawn.
-fn check_draws(view: &View, world: &World, block: &Block, outcomes: &[Result<Receipt, ChainError>]) -> usize {
-    let (mut view, mut drawn) = (view.clone(), 0);
+/// What the draws of random lives had to do with.
+#[derive(Debug, Default)]
+struct Covered {
+    drawn: usize,
+    /// Vacant tasks among those drawn.
+    refills: usize,
+    /// Draws that kept the nodes of a class for one task.
+    held: usize,
+    /// Draws while the floor of some class was above that of a small network.
+    floors: usize,
+    /// Actions of plans that the contracts took.
+    planned: BTreeMap<&'static str, usize>,
+}
+
+/// Replays the transactions of the newest block on a view of the block before.
+fn check_draws(
+    view: &mut View,
+    world: &World,
+    block: &Block,
+    outcomes: &[Result<Receipt, ChainError>],
+    covered: &mut Covered,
+) {
     for (operation, outcome) in block.operations.iter().zip(outcomes) {
         let Ok(receipt) = outcome else { continue };
-        if let Operation::Dispatch(limit) = operation {
-            drawn += check_draw(&view, world, receipt, *limit);
-        }
-        apply(&mut view, &events(world, receipt));
-        if let (Operation::Absorb(limit), false) = (operation, view.round().closes_sets_in(receipt.block_number)) {
-            view.note_deferred(view.nodes().deferred().saturating_sub(usize::try_from(*limit).unwrap()));
-        }
+        let Operation::Dispatch(limit) = operation else {
+            apply(view, &events(world, receipt));
+            continue;
+        };
+        let before = view.clone();
+        let Some(draw) = check_draw(view, world, receipt, *limit) else { continue };
+        let is_vacant = |task: &&TaskId| before.vacancies().contains(task);
+        covered.drawn += draw.drawn.len();
+        covered.refills += draw.drawn.iter().filter(is_vacant).count();
+        covered.held += usize::from(before.reservation().is_some());
+        covered.floors += usize::from(before.nodes().classes().any(|(_, class)| class.floor > 3));
     }
-    drawn
+    assert_eq!(view.vacancies(), &world.vacancies());
+}
+
+/// Every action of a plan is one that the contracts take in the next block.
+fn check_plan(view: &View, world: &World, covered: &mut Covered) {
+    let head = block_on(world.chain.head()).unwrap();
+    let policy = Policy { cases: true, max_actions: u32::MAX, ..Policy::default() };
+    let mut actions = plan(view, &head, &policy);
+    actions.dedup_by_key(|action| action.name());
+    for action in actions {
+        let outcome = world.chain.fork().mine_with(1, &[(KEEPER, action.call(&world.contracts))]).remove(0);
+        assert!(outcome.is_ok(), "{action}: {outcome:?}");
+        *covered.planned.entry(action.name()).or_default() += 1;
+    }
 }
 
 /// How often each event happened.
@@ -114,56 +161,92 @@ fn count(seen: &mut Seen, world: &World, outcomes: &[Result<Receipt, ChainError>
     }
 }
 
-/// Lives one random life, looking after every block; returns the number of tasks whose draw was predicted.
-fn live(blocks: &[Block], seen: &mut Seen) -> usize {
-    let world = World::with_classes();
-    let (mut collector, mut votes, mut drawn) = (world.collector(), Votes::new(), 0);
+/// Every so many blocks the whole view is compared with storage. Draws and plans are compared after each.
+const LOOK: usize = 4;
+
+/// Lives one random life.
+fn live(classes: &[(u8, u16, usize)], blocks: &[Block], seen: &mut Seen, covered: &mut Covered) {
+    let world = World::with_classes(classes);
+    let (mut collector, mut votes) = (world.collector(), Votes::new());
     block_on(collector.collect()).unwrap();
-    for block in blocks {
-        let outcomes = mine(&world, collector.view(), &mut votes, block);
+    for (number, block) in blocks.iter().enumerate() {
+        let mut view = collector.view().clone();
+        view.note_vacancies(world.vacancies());
+        let outcomes = mine(&world, &view, &mut votes, block);
         count(seen, &world, &outcomes);
-        drawn += check_draws(collector.view(), &world, block, &outcomes);
+        check_draws(&mut view, &world, block, &outcomes, covered);
         assert!(matches!(block_on(collector.collect()), Ok(Progress::Fresh(_))));
-        world.assert_agrees_with(collector.view());
-        world.assert_sets_agree_with(collector.view());
+        check_plan(collector.view(), &world, covered);
+        if number % LOOK == 0 || number + 1 == blocks.len() {
+            world.assert_agrees_with(collector.view());
+            world.assert_sets_agree_with(collector.view());
+        }
     }
-    drawn
+}
+
+/// Class, GB and number of nodes: scarce, many of few classes, and so many that floors rise and small classes are closed.
+fn any_classes() -> impl Strategy<Value = Vec<(u8, u16, usize)>> {
+    prop_oneof![
+        4 => Just(vec![(0, 24, 7), (1, 24, 3), (2, 8, 4)]),
+        2 => Just(vec![(0, 24, 4), (1, 8, 4)]),
+        2 => Just(vec![(0, 24, 22), (1, 24, 3), (2, 8, 4), (3, 24, 1)]),
+        1 => Just(vec![(0, 24, 60), (1, 8, 40), (2, 24, 3)]),
+    ]
 }
 
 /// Events that random lives must have for their test to mean anything.
-const LIVED: [&str; 21] = [
+const LIVED: [&str; 37] = [
+    "Advanced",
+    "Appealed",
+    "CaseDecided",
+    "CaseOpened",
     "ClassBookParked",
     "ClassBookWoken",
     "ClassOpened",
+    "ClassReserved",
+    "ClassReviewed",
+    "Collected",
     "Committed",
     "Delivered",
     "DeliveryPassed",
+    "DurationsChanged",
     "IntentChanged",
+    "NodeAbsorbed",
     "NodeJoined",
+    "Penalized",
+    "ReservationEnded",
     "RevealOpened",
     "Revealed",
     "RoundRedrawn",
     "Scored",
+    "SeatsRefilled",
+    "SeatsVacated",
+    "StakeAdded",
     "StakeWithdrawn",
     "StatusChanged",
     "TaskCreated",
     "TaskDrawn",
+    "TaskEvicted",
     "TaskRequeued",
     "TaskSeated",
     "TaskSettled",
+    "TaskVacant",
     "TaskWithdrawn",
     "Undelivered",
 ];
 
 #[test]
-fn view_equals_storage_and_draws_are_as_predicted_after_every_block() {
-    let (seen, drawn) = (RefCell::new(Seen::new()), Cell::new(0));
-    let run = TestRunner::new(fixed(16)).run(&any_life(), |blocks| {
-        drawn.set(drawn.get() + live(&blocks, &mut seen.borrow_mut()));
+fn view_equals_storage_draws_are_as_predicted_and_plans_are_taken() {
+    let (seen, covered) = (RefCell::new(Seen::new()), RefCell::new(Covered::default()));
+    let run = TestRunner::new(fixed(32)).run(&(any_classes(), any_life()), |(classes, blocks)| {
+        live(&classes, &blocks, &mut seen.borrow_mut(), &mut covered.borrow_mut());
         Ok(())
     });
     run.unwrap();
-    assert!(drawn.get() > 100, "{}", drawn.get());
+    let covered = covered.into_inner();
+    assert!(covered.drawn > 100 && covered.refills > 5 && covered.held > 5 && covered.floors > 20, "{covered:?}");
+    let planned = ["advance", "dispatch", "expire", "reserve", "wake"];
+    assert!(planned.iter().all(|action| covered.planned.contains_key(action)), "{covered:?}");
     for event in LIVED {
         assert!(seen.borrow().contains_key(event), "{event} never happened: {:?}", seen.borrow());
     }
@@ -176,7 +259,7 @@ proptest! {
     fn view_of_a_collector_that_looks_rarely_equals_storage(
         blocks in prop::collection::vec((any_block(), prop::bool::weighted(0.2)), 60..100),
     ) {
-        let world = World::with_classes();
+        let world = World::with_classes(&[(0, 24, 7), (1, 24, 3), (2, 8, 4)]);
         let (mut collector, mut votes) = (world.collector(), Votes::new());
         block_on(collector.collect()).unwrap();
         for (block, looks) in &blocks {

@@ -1,10 +1,10 @@
 //! A keeper alone brings every task to its end.
 
-use alloy::sol_types::SolCall;
+use alloy::{primitives::keccak256, sol_types::SolCall};
 use proptest::prelude::*;
 use xenon_keeper::{Action, Collector, Keeper, NodeId, Outcome, Policy, Round, TaskId, View};
 use xenon_protocol::{
-    chain::{Call, Receipt},
+    chain::{Call, EventLog, Receipt},
     contracts::{NetworkStats, Node, Task},
 };
 use xenon_sim::RevmChain;
@@ -82,7 +82,7 @@ impl Life {
     }
 }
 
-/// Whoever changes something says so, but for nodes that are taken into the sets.
+/// Whoever changes something says so, but for nodes that have left and are taken off the list of those who wait.
 fn changed_nothing((call, receipt): &(Call, Receipt)) -> bool {
     receipt.logs.is_empty() && !call.data.starts_with(&Node::absorbCall::SELECTOR)
 }
@@ -128,6 +128,53 @@ fn tasks_end_whatever_their_nodes_fail_to_do() {
     life.assert_nothing_in_vain();
     assert_eq!(life.overview().created.to::<u64>(), 10);
     assert_eq!(life.overview().running.to::<u64>(), 0);
+}
+
+#[test]
+fn seat_of_an_absent_node_is_given_to_another_and_the_keeper_is_paid_for_it() {
+    let people = People { absent: nodes(&[1, 2]), ..People::default() };
+    let mut life = Life::new(World::with_nodes(8), people);
+    for _ in 0..6 {
+        life.create(COIN, 0, 500_000);
+    }
+    let outcomes = life.live(40);
+    assert!(!outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_))), "{outcomes:?}");
+    life.assert_nothing_in_vain();
+    let landed = life.chain.landed();
+    let events = || landed.iter().flat_map(|(_, receipt)| receipt.logs.iter());
+    let refills = events().filter_map(EventLog::decode::<Task::SeatsRefilled>);
+    let paid: Vec<u128> = refills.map(|event| event.crankReward.to()).collect();
+    assert!(!paid.is_empty() && paid.iter().all(|wei| *wei > 0), "{paid:?}");
+    assert!(events().filter_map(EventLog::decode::<Task::Advanced>).all(|event| event.caller == KEEPER));
+    assert_eq!(life.overview().running.to::<u64>(), 0);
+    assert_eq!(life.overview().succeeded.to::<u64>(), 6, "five of eight are there: each task gets three who are");
+}
+
+#[test]
+fn keeper_that_wants_to_ends_the_cases_that_are_over() {
+    let people = People { lazy: nodes(&[1, 2]), ..People::default() };
+    let mut life = Life::new(World::with_nodes(8), people);
+    let cases = Policy { cases: true, ..Policy::default() };
+    life.keeper = Keeper::new(life.chain.clone(), life.world.contracts, cases, config());
+    while life.view().nodes().cases().count() < 2 {
+        life.create(COIN, 0, 500_000);
+        life.live(1);
+        block_on(life.truth.collect()).unwrap();
+    }
+    let [first, second] = [0, 1].map(|nth| life.view().nodes().cases().nth(nth).unwrap().0);
+    let appeal = Node::appealCall { node: second.0, evidence: keccak256("a transcript") };
+    life.world.send(CREATOR, Call::new(life.world.contracts.node, &appeal)).unwrap();
+    let rules = life.world.read(life.world.contracts.node, &Node::rulesCall {});
+    let mut outcomes = Vec::new();
+    for seconds in [rules.appealSeconds, rules.arbitrationSeconds] {
+        outcomes.extend(life.tick(seconds.into()).unwrap().outcomes);
+    }
+    assert_eq!(
+        outcomes.iter().map(|(action, _)| *action).collect::<Vec<_>>(),
+        [Action::Slash(first), Action::Thaw(second)]
+    );
+    assert!(outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Done(_))), "{outcomes:?}");
+    life.assert_nothing_in_vain();
 }
 
 fn read_fault() -> impl Strategy<Value = ReadFault> {

@@ -9,7 +9,7 @@ use alloy::{
 use proptest::{prelude::*, sample::Index};
 use xenon_keeper::{
     ClassId, KindId, NodeId, TaskId, View,
-    view::{ClassKey, Seats, Stage, Task as KnownTask},
+    view::{ClassKey, Node as KnownNode, Seats, Stage, Task as KnownTask},
 };
 use xenon_protocol::{
     chain::Call,
@@ -17,7 +17,7 @@ use xenon_protocol::{
     error_code::{ErrorCode, error_result},
 };
 
-use crate::world::{CREATOR, KEEPER, OPERATORS, World, id, operator};
+use crate::world::{CREATOR, KEEPER, OPERATORS, OWNER, World, id, operator};
 
 /// A move. Whom it concerns is chosen among those for whom it makes sense, if there are any.
 #[derive(Clone, Debug)]
@@ -37,6 +37,15 @@ pub(crate) enum Operation {
     Reveal { task: Index, seat: usize },
     Deliver(Index),
     Advance(Index),
+    Reserve { which: Index, class: u32 },
+    Review(u32),
+    Collect(Index),
+    TopUp(Index),
+    Appeal(Index),
+    Arbitrate { which: Index, ruling: u8 },
+    Slash(Index),
+    Thaw(Index),
+    SetDurations { kind: u8, longer: bool },
 }
 
 /// A block: some moves, and the seconds since the one before.
@@ -50,19 +59,19 @@ pub(crate) struct Block {
 
 /// A crowd of tasks, then what becomes of them.
 pub(crate) fn any_life() -> impl Strategy<Value = Vec<Block>> {
-    let crowd = prop::collection::vec(any_task(2_000..200_000), 6..12).prop_map(|operations| Block {
-        idle: 0,
-        seconds: 1,
-        operations,
-    });
+    let crowd = prop::collection::vec(any_task(2_000..200_000), 6..12)
+        .prop_map(|operations| Block { idle: 0, seconds: 1, operations })
+        .boxed();
     let after = prop::collection::vec(any_block(), 40..70);
-    (prop::collection::vec(crowd, 0..5), after).prop_map(|(crowd, after)| crowd.into_iter().chain(after).collect())
+    // The last of a long crowd finds the queue full.
+    let crowds = prop_oneof![3 => prop::collection::vec(crowd.clone(), 0..4), 1 => prop::collection::vec(crowd, 9..11)];
+    (crowds, after).prop_map(|(crowd, after)| crowd.into_iter().chain(after).collect())
 }
 
 pub(crate) fn any_block() -> impl Strategy<Value = Block> {
-    let seconds = prop_oneof![60 => 1..4u64, 8 => 100..400u64, 1 => Just(604_800)];
+    let seconds = prop_oneof![60 => 1..4u64, 8 => 100..400u64, 1 => Just(90_000), 1 => Just(604_800)];
     let idle = prop_oneof![60 => Just(0u64), 1 => Just(257)];
-    (idle, seconds, prop::collection::vec(any_operation(), 2..8)).prop_map(|(idle, seconds, operations)| Block {
+    (idle, seconds, prop::collection::vec(any_operation(), 2..10)).prop_map(|(idle, seconds, operations)| Block {
         idle,
         seconds,
         operations,
@@ -70,10 +79,13 @@ pub(crate) fn any_block() -> impl Strategy<Value = Block> {
 }
 
 fn any_operation() -> impl Strategy<Value = Operation> {
-    use Operation::{Absorb, Advance, Cancel, Deliver, Dispatch, Expire, Pause, Quit, Resume, Wake, Withdraw};
+    use Operation::{
+        Absorb, Advance, Appeal, Cancel, Collect, Deliver, Dispatch, Expire, Pause, Quit, Resume, Review, Slash, Thaw,
+        TopUp, Wake, Withdraw,
+    };
     let index = any::<Index>;
     prop_oneof![
-        2 => (0..OPERATORS, 0..3u8, prop::sample::select(vec![4u16, 8, 24]))
+        2 => (0..OPERATORS, 0..4u8, prop::sample::select(vec![4u16, 8, 24]))
             .prop_map(|(operator, class, gb)| Operation::Join { operator, class, gb }),
         1 => index().prop_map(Pause),
         1 => index().prop_map(Resume),
@@ -83,20 +95,29 @@ fn any_operation() -> impl Strategy<Value = Operation> {
         1 => index().prop_map(Cancel),
         1 => index().prop_map(Expire),
         8 => (1..6u64).prop_map(Dispatch),
-        1 => (0..2u8, 1..4u32).prop_map(|(kind, class)| Wake { kind, class }),
+        1 => (0..2u8, 1..5u32).prop_map(|(kind, class)| Wake { kind, class }),
+        2 => (index(), 1..5u32).prop_map(|(which, class)| Operation::Reserve { which, class }),
+        1 => (1..6u32).prop_map(Review),
+        1 => index().prop_map(Collect),
+        1 => index().prop_map(TopUp),
+        2 => index().prop_map(Appeal),
+        2 => (index(), 0..3u8).prop_map(|(which, ruling)| Operation::Arbitrate { which, ruling }),
+        1 => index().prop_map(Slash),
+        1 => index().prop_map(Thaw),
+        1 => (0..2u8, any::<bool>()).prop_map(|(kind, longer)| Operation::SetDurations { kind, longer }),
         1 => (1..4u64).prop_map(Absorb),
-        16 => (index(), 0..3usize, 0..8u8).prop_map(|(task, seat, result)| Operation::Commit { task, seat, result }),
-        12 => (index(), 0..3usize).prop_map(|(task, seat)| Operation::Reveal { task, seat }),
+        30 => (index(), 0..3usize, 0..8u8).prop_map(|(task, seat, result)| Operation::Commit { task, seat, result }),
+        24 => (index(), 0..3usize).prop_map(|(task, seat)| Operation::Reveal { task, seat }),
         3 => index().prop_map(Deliver),
-        3 => index().prop_map(Advance),
+        5 => index().prop_map(Advance),
     ]
 }
 
 /// Few different offers, so that levels are shared.
 fn any_task(wait: Range<u32>) -> impl Strategy<Value = Operation> {
     let gb = prop::sample::select(vec![0u16, 0, 6, 20]);
-    let class = prop::sample::select(vec![0u32, 0, 1, 2, 3]);
-    let fee = prop::sample::select(vec![100u128, 100, 101, 250]);
+    let class = prop::sample::select(vec![0u32, 0, 0, 1, 2, 3, 4]);
+    let fee = prop::sample::select(vec![100u128, 100, 101, 250, 300]);
     (0..2u8, 1..3u32, gb, class, fee, wait).prop_map(|(kind, size, gb, class, milli, wait)| Operation::Create {
         kind,
         size,
@@ -170,13 +191,71 @@ impl Operation {
                 let (node, key) = seat_of(view, task, turn.into());
                 (key, world.deliver(task, node))
             }
+            Self::Reserve { which, class } => {
+                let heads: Vec<_> = heads(view).collect();
+                let task = if heads.is_empty() { TaskId(1) } else { heads[which.index(heads.len())] };
+                let named = view.tasks().get(task).and_then(|task| task.class).map_or(*class, |class| class.0);
+                (KEEPER, Call::new(queue, &TaskQueue::reserveCall { task: id(task), class: named }))
+            }
             Self::Advance(which) => {
                 let overdue = view.tasks().overdue(world.now()).next();
                 let task = id(overdue.unwrap_or(pick(view, *which, |task| task.seats().is_some())));
                 (KEEPER, Call::new(world.contracts.task, &Task::advanceCall { task }))
             }
+            about_nodes => about_nodes.about_nodes(world, view),
         }
     }
+
+    /// The moves around stakes, classes and parameters.
+    fn about_nodes(&self, world: &World, view: &View) -> (Address, Call) {
+        let (node, task) = (world.contracts.node, world.contracts.task);
+        let by_anybody = |call: Call| (KEEPER, call);
+        match self {
+            Self::Review(class) => by_anybody(Call::new(node, &Node::reviewCall { class: *class })),
+            Self::Collect(which) => {
+                let node = any_node(view, *which, |_| true).0;
+                by_anybody(Call::new(task, &Task::collectCall { node }))
+            }
+            Self::TopUp(which) => {
+                let is_short = |node: &KnownNode| node.stake < 400_000_000_000_000_000_000;
+                let call = Node::topUpCall { node: any_node(view, *which, is_short).0 };
+                by_anybody(Call::new(node, &call).with_value(U256::from(100_000_000_000_000_000u128)))
+            }
+            Self::Appeal(which) => {
+                let call = Node::appealCall { node: frozen(view, *which), evidence: keccak256("a transcript") };
+                by_anybody(Call::new(node, &call))
+            }
+            Self::Arbitrate { which, ruling } => {
+                (OWNER, Call::new(node, &Node::arbitrateCall { node: frozen(view, *which), ruling: *ruling }))
+            }
+            Self::Slash(which) => by_anybody(Call::new(node, &Node::slashCall { node: frozen(view, *which) })),
+            Self::Thaw(which) => by_anybody(Call::new(node, &Node::thawCall { node: frozen(view, *which) })),
+            Self::SetDurations { kind, longer } => {
+                let spec = world.read(task, &Task::kindOfCall { kind: *kind });
+                let step = |ms: u32| if *longer { ms * 3 / 2 } else { ms - ms / 4 };
+                let (overhead, unit) = (step(spec.overheadMs), step(spec.msPerUnit));
+                let call = Task::setDurationsCall { kind: *kind, overheadMs: overhead, msPerUnit: unit };
+                (OWNER, Call::new(task, &call))
+            }
+            _ => unreachable!("the others are about tasks"),
+        }
+    }
+}
+
+/// The first task of each book.
+fn heads(view: &View) -> impl Iterator<Item = TaskId> {
+    let tiers = view.books().tiers().filter_map(|(_, book)| Some(*book.first()?.1));
+    tiers.chain(view.books().classes().filter_map(|(_, book)| Some(*book.tasks().first()?.1)))
+}
+
+fn frozen(view: &View, which: Index) -> u32 {
+    any_node(view, which, |node| node.status == Status::Frozen).0
+}
+
+/// One of the nodes that suit, or just any.
+fn any_node(view: &View, which: Index, suits: impl Fn(&KnownNode) -> bool) -> NodeId {
+    let suitable: Vec<_> = view.nodes().iter().filter(|(_, node)| suits(node)).map(|(id, _)| id).collect();
+    if suitable.is_empty() { NodeId(1) } else { suitable[which.index(suitable.len())] }
 }
 
 fn as_operator<C: SolCall>(

@@ -120,11 +120,11 @@ fn assert_reorganisation_is_followed(blocks: u64, more: u64, linked_blocks: u64)
     mine(&second, more);
     let chain = Faulty::new(&first);
     let config = KeeperConfig { linked_blocks, log_range: 7, ..config() };
-    let mut collector = Collector::new(chain.clone(), world.contracts, config);
+    let mut collector = Collector::new(chain.clone(), world.contracts, config.clone());
     catch_up(&mut collector);
     chain.reorganise(&second);
     catch_up(&mut collector);
-    let mut fresh = Collector::new(second, world.contracts, self::config());
+    let mut fresh = Collector::new(second, world.contracts, config);
     block_on(fresh.collect()).unwrap();
     assert_eq!(collector.view(), fresh.view(), "{blocks} blocks, {more} more, {linked_blocks} linked");
 }

@@ -32,7 +32,7 @@ impl People {
         let key = |node: NodeId| view.nodes().get(node).unwrap().key;
         let result = |node| if self.lazy.contains(&node) { lazy_result(task) } else { a_result(task) };
         match stage {
-            Stage::Queued(_) | Stage::Drawn => Vec::new(),
+            Stage::Queued(_) | Stage::Drawn | Stage::Vacant(_) | Stage::Refilling(_) => Vec::new(),
             Stage::Committing(seats) => idle(seats, seats.commit_ranks)
                 .filter(|node| !self.absent.contains(node))
                 .map(|node| (key(node), world.commit(task, node, key(node), result(node))))

@@ -1,11 +1,13 @@
 //! Compares a view with the contracts' storage, entry by entry.
 
+use std::collections::VecDeque;
+
 use alloy::primitives::U256;
 use xenon_keeper::{
     ClassId, KindId, NodeId, TaskId, Tier, View,
     view::{BookKey, ClassBook, PriceTimeQueue, Stage, Task as KnownTask, TierKey},
 };
-use xenon_protocol::contracts::{NetworkStats, Node, QoS, State, Task, TaskQueue};
+use xenon_protocol::contracts::{NetworkStats, Node, QoS, State, Status, Task, TaskQueue};
 
 use crate::world::{World, id};
 
@@ -22,11 +24,18 @@ impl World {
             self.assert_node(view, node);
         }
         self.assert_round(view);
+        self.assert_reservation(view);
         self.assert_tallies(view);
         assert_eq!(U256::from(view.books().queued()), self.read(self.contracts.queue, &TaskQueue::queuedCall {}));
     }
 
-    /// Who stands in the sets, which holds whenever the length of the list of the deferred is known.
+    /// The line of tasks with seats to give away.
+    pub(crate) fn vacancies(&self) -> VecDeque<TaskId> {
+        let line = self.read(self.contracts.queue, &TaskQueue::vacanciesCall {});
+        line.into_iter().map(|task| TaskId(task.to())).collect()
+    }
+
+    /// Who stands in the sets, and what follows from that.
     pub(crate) fn assert_sets_agree_with(&self, view: &View) {
         let node = self.contracts.node;
         let (known, counts) = (view.nodes().counts(), self.read(node, &Node::countsCall {}));
@@ -35,14 +44,22 @@ impl World {
             (counts.total, counts.active, counts.free, counts.busy)
         );
         let (known, capacity) = (view.nodes().capacity(), self.read(node, &Node::capacityCall {}));
-        assert_eq!((known.free, known.triples), (capacity.free, capacity.triples));
-        assert_eq!(U256::from(view.nodes().deferred()), self.read(node, &Node::deferredCall {}));
+        assert_eq!((known.free, known.active), (capacity.free, capacity.active));
+        assert_eq!(known.servable, capacity.servable);
+        // The contract's list also holds those who have left meanwhile.
+        assert!(U256::from(view.nodes().deferred()) <= self.read(node, &Node::deferredCall {}));
         for (node, known) in view.nodes().iter() {
             assert_eq!(known.in_sets, self.node(node).inSets, "node {node}");
         }
         for class in (1..).map(ClassId).map_while(|class| Some((class, view.nodes().class(class)?))) {
-            let info = self.read(node, &Node::classInfoCall { class: class.0.0 });
-            assert_eq!((class.1.tier.index(), class.1.free), (info.tier.into(), info.free), "class {}", class.0);
+            let (id, known) = class;
+            let state = self.read(node, &Node::classStateCall { class: id.0 });
+            let numbers = (known.tier.index(), known.free, known.active, known.floor, known.open);
+            assert_eq!(
+                numbers,
+                (state.tier.into(), state.free, state.active, state.floor.into(), state.open),
+                "class {id}"
+            );
         }
     }
 
@@ -63,6 +80,7 @@ impl World {
                 assert_eq!((nodes, seats.agreeing), (stored.nodes, stored.agreeing), "task {task}");
                 let ranks = (seats.commit_ranks, seats.reveal_ranks, seats.deliverer);
                 assert_eq!(ranks, (stored.commitRanks, stored.revealRanks, stored.deliverer), "task {task}");
+                assert_eq!(seats.vacated, stored.vacated, "task {task}");
             }
         }
     }
@@ -83,6 +101,14 @@ impl World {
         let stored = (place.level, place.kind, place.class, place.expiresAt.to(), place.next.to());
         assert_eq!((slot.level().0, known.kind.0, class, known.deadline, next), stored, "task {task}");
         assert_eq!(known.tier.index(), usize::from(place.tier), "task {task}");
+        assert!(known.waits_since.is_some_and(|since| since >= place.queuedAt.to()), "task {task}");
+    }
+
+    fn assert_reservation(&self, view: &View) {
+        let stored = self.read(self.contracts.queue, &TaskQueue::reservationCall {});
+        let known = view.reservation().map(|held| (id(held.task), held.class.0, held.until, held.drawn));
+        let stored = (stored.task, stored.class, stored.until.to(), stored.drawn);
+        assert_eq!(known.unwrap_or_default(), stored);
     }
 
     fn node(&self, node: NodeId) -> Node::NodeView {
@@ -95,6 +121,11 @@ impl World {
         assert_eq!((known.status as u8, known.intent as u8), (stored.status, stored.intent), "node {node}");
         assert_eq!((known.class.0, known.tier.index()), (stored.class, stored.tier.into()), "node {node}");
         assert_eq!(known.stake, stored.stake.to::<u128>(), "node {node}");
+        if let Some(case) = known.case {
+            let stored = self.read(self.contracts.node, &Node::caseOfCall { node: node.0 });
+            assert_eq!((id(case.task), case.until, case.appealed), (stored.task, stored.until.to(), stored.appealed));
+        }
+        assert_eq!(known.case.is_some(), known.status == Status::Frozen, "node {node}");
         let record = self.read(self.contracts.qos, &QoS::recordOfCall { node: node.0 });
         if let Some(score) = known.score {
             assert_eq!(score, record.score, "node {node}");
@@ -131,6 +162,7 @@ impl World {
                 stored.unanswered,
                 stored.cancelled,
                 stored.expired,
+                stored.evicted,
             ];
             let known = view.tallies().get(&KindId(kind.0)).copied().unwrap_or_default();
             assert_eq!(known[1..], stored.map(|count| count.to::<u64>()), "kind {kind}");
@@ -142,6 +174,7 @@ fn state(task: &KnownTask) -> State {
     match task.stage {
         Stage::Queued(_) | Stage::Drawn => State::Queued,
         Stage::Committing(_) => State::Committing,
+        Stage::Vacant(_) | Stage::Refilling(_) => State::Vacant,
         Stage::Revealing(_) => State::Revealing,
         Stage::Delivering(_) => State::Delivering,
     }

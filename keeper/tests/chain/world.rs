@@ -9,7 +9,7 @@ use xenon_keeper::{Collector, KeeperConfig, NodeId, TaskId};
 use xenon_protocol::{
     chain::{Call, Chain, ChainError, Receipt, TypedChain},
     commitment::{Salt, commitment},
-    contracts::{Node, Task},
+    contracts::{Node, Task, TaskQueue},
     deployment::{DeployParams, Deployment, deploy},
 };
 use xenon_sim::{Genesis, RevmChain};
@@ -17,13 +17,17 @@ use xenon_sim::{Genesis, RevmChain};
 pub(crate) const CREATOR: Address = Address::repeat_byte(0xc1);
 pub(crate) const KEEPER: Address = Address::repeat_byte(0xc2);
 const DEPLOYER: Address = Address::repeat_byte(0xc3);
+/// Sets parameters and decides appeals, where no timelock does.
+pub(crate) const OWNER: Address = Address::repeat_byte(0xc4);
 /// Everybody who stakes, so that several nodes can be of one operator.
 pub(crate) const OPERATORS: u8 = 9;
 /// Keys that have money for gas.
-const KEYS: u32 = 64;
+const KEYS: u32 = 256;
 
 /// What nobody else gives in this world: the stake of a node.
 const STAKE: u128 = 400_000_000_000_000_000_000;
+/// Seconds.
+const DAY: u32 = 24 * 3600;
 
 thread_local! {
     static RUNTIME: Runtime = Builder::new_current_thread().enable_time().build().unwrap();
@@ -41,11 +45,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let people = (0..OPERATORS).map(operator).chain((1..=KEYS).map(key)).chain([CREATOR, KEEPER, DEPLOYER]);
+        Self::deployed(&DeployParams::default())
+    }
+
+    fn deployed(params: &DeployParams) -> Self {
+        let people = (0..OPERATORS).map(operator).chain((1..=KEYS).map(key)).chain([CREATOR, KEEPER, DEPLOYER, OWNER]);
         let coins = parse_ether("1000000").unwrap();
         let genesis = people.fold(Genesis::default(), |genesis, who| genesis.fund(who, coins));
         let chain = RevmChain::new(genesis);
-        let contracts = block_on(deploy(&chain.account(DEPLOYER), &DeployParams::default())).unwrap();
+        let contracts = block_on(deploy(&chain.account(DEPLOYER), params)).unwrap();
         Self { chain, contracts }
     }
 
@@ -58,12 +66,23 @@ impl World {
         world
     }
 
-    /// With nodes of three classes on two tiers, some of one operator. One class has enough for two tasks.
-    pub(crate) fn with_classes() -> Self {
-        let world = Self::new();
-        let classes = [(0, 24); 7].into_iter().chain([(1, 24); 3]).chain([(2, 8); 4]);
-        for (number, (class, gb)) in (0..).zip(classes) {
-            world.send(operator(number % OPERATORS), world.join(u32::from(number) + 1, class, gb)).unwrap();
+    /// With nodes of several classes on several tiers, some of one operator, in an impatient network whose queue is
+    /// short: a seat is given away twice, a class reserved after a minute, a case decided within days.
+    pub(crate) fn with_classes(classes: &[(u8, u16, usize)]) -> Self {
+        let usual = DeployParams::default();
+        let world = Self::deployed(&DeployParams {
+            owner: Some(OWNER),
+            terms: Task::Terms { refills: 2, ..usual.terms.clone() },
+            rules: Node::Rules { appealSeconds: DAY, arbitrationSeconds: DAY, ..usual.rules.clone() },
+            limits: TaskQueue::Limits { tasksPerNode: 1, reserveAfter: 60, reserveHold: 600 },
+            ..usual
+        });
+        let nodes = classes.iter().flat_map(|(class, gb, count)| std::iter::repeat_n((*class, *gb), *count));
+        let joins = (1..).zip(nodes).map(|(node, (class, gb))| {
+            (operator(u8::try_from(node % u32::from(OPERATORS)).unwrap()), world.join(node, class, gb))
+        });
+        for joined in world.chain.mine_with(1, &joins.collect::<Vec<_>>()) {
+            joined.unwrap();
         }
         world
     }
