@@ -173,7 +173,16 @@ impl TaskHistory {
                 let paid = U256::from(e.paid);
                 self.delivered = Some(Delivered { block, node: e.node, content: e.content, paid });
             }
-            E::Undelivered(e) => self.closed = Some((block, "undelivered", U256::from(e.refund))),
+            E::SeatsRefilled(e) => {
+                if let Some(seated) = &mut self.seated {
+                    seated.nodes = e.nodes;
+                    seated.crank_reward += U256::from(e.crankReward);
+                }
+            }
+            E::Undelivered(e) => {
+                let refund = if e.to == self.creator { U256::from(e.amount) } else { U256::ZERO };
+                self.closed = Some((block, "undelivered", refund));
+            }
             E::TaskWithdrawn(e) => {
                 let how = Ending::try_from(e.ending).map_or("withdrawn", ending_name);
                 self.closed = Some((block, how, U256::from(e.refund)));
@@ -205,6 +214,7 @@ pub(crate) const fn ending_name(ending: Ending) -> &'static str {
         Ending::Unanswered => "aborted: fewer than two nodes answered",
         Ending::Cancelled => "cancelled",
         Ending::Expired => "expired",
+        Ending::Evicted => "evicted: the queue was full and others offered more",
         _ => "unknown",
     }
 }
@@ -268,6 +278,7 @@ fn task_of(event: &Task::TaskEvents) -> Option<u64> {
     use Task::TaskEvents as E;
     let id = match event {
         E::TaskSeated(e) => e.task,
+        E::SeatsRefilled(e) => e.task,
         E::Committed(e) => e.task,
         E::Revealed(e) => e.task,
         E::TaskSettled(e) => e.task,

@@ -85,18 +85,24 @@ pub(super) async fn read(cluster: &Cluster, histories: &Histories) -> Result<She
     for node in &cluster.nodes {
         sheet.lines.push(node_line(chain, contracts, *node).await?);
     }
+    // What was slashed and paid in penalties is the treasury's, and still in the Node contract.
+    let slashed = chain.view(contracts.node, &Node::slashedCall {}).await?;
+    if !slashed.is_zero() {
+        sheet.lines.push(Line { party: "treasury".into(), stake_held: slashed, ..Line::default() });
+    }
     Ok(sheet)
 }
 
 async fn node_line(chain: &RpcChain, contracts: &Deployment, node: u32) -> Result<Line> {
     let view = chain.view(contracts.node, &Node::nodeOfCall { node }).await?;
     let stake = chain.view(contracts.node, &Node::minStakeCall {}).await?;
+    let earned = chain.view(contracts.task, &Task::earnedByCall { node }).await?;
     Ok(Line {
         party: format!("node {node}"),
         node: Some(node),
         fees_paid: U256::ZERO,
         stake_paid: U256::from(stake),
-        credit: credit(chain, contracts, view.operator).await?,
+        credit: credit(chain, contracts, view.operator).await? + U256::from(earned),
         stake_held: U256::from(view.stake),
         frozen: Status::try_from(view.status) == Ok(Status::Frozen),
     })
