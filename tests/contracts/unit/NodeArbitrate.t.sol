@@ -368,6 +368,17 @@ contract NodeArbitrateFramedTest is Cases {
         _assertBooks();
     }
 
+    /// @dev A node to be frozen for this cannot shed the case for one of its own making, by standing alone in the seat it
+    /// holds.
+    function test_keepsTheOlderCaseOfWhoStandsAloneMeanwhile() public {
+        TaskId t = _seated();
+        _rule(c.alone, INode.Ruling.Framed);
+        _voteAgainst(t, a);
+        _assertFrozenForThis(a);
+        _assertFrozenForThis(b);
+        _assertBooks();
+    }
+
     /// @dev A node that is frozen already keeps its own case.
     function test_leavesAFrozenNodeToItsOwnCase() public {
         _standAlone(a);
@@ -422,13 +433,16 @@ contract NodeArbitrateFramedTest is Cases {
     }
 
     function _standAlone(NodeId id) private {
-        TaskId t = _seated();
+        _voteAgainst(_seated(), id);
+        assertEq(_status(id), INode.Status.Frozen);
+    }
+
+    function _voteAgainst(TaskId t, NodeId id) private {
         bytes32[3] memory results;
         for (uint256 seat; seat < 3; ++seat) {
             results[seat] = _nodeAt(t, seat) == id ? WRONG : ANSWER;
         }
         _vote(t, results);
-        assertEq(_status(id), INode.Status.Frozen);
     }
 
     /// @dev Five ways in which a task ends without freezing anybody for its result.

@@ -87,6 +87,31 @@ contract NodeReviewTest is Classes {
         assertEq(node.capacity().servable[TIER], _recount()[TIER]);
     }
 
+    /// @dev Who joins while a draw waits changes neither the openness nor the floor of its class before that draw is seated,
+    /// and both with its own entry into the sets.
+    function test_aClassIsSeenAnewWhenTheSetsOpen() public {
+        for (uint256 i = 1; i <= 70; ++i) {
+            _join(i, i > 2 ? CLASS : SMALL, 24);
+        }
+        node.review(SMALL_ID);
+        assertEq(PoolFloor.forActive(68), 7);
+        assertEq(PoolFloor.forActive(83), 8);
+        _closeSets();
+        _join(71, SMALL, 24);
+        for (uint256 i = 72; i <= 86; ++i) {
+            _join(i, CLASS, 24);
+        }
+        assertEq(node.classState(SMALL_ID).active, 3);
+        assertFalse(node.classState(SMALL_ID).open, "three of eighty-six would be");
+        assertEq(node.classState(BIG_ID).active, 83);
+        assertEq(node.classState(BIG_ID).floor, 7);
+        queue.dispatch(1);
+        node.absorb(100);
+        assertTrue(node.classState(SMALL_ID).open);
+        assertEq(node.classState(BIG_ID).floor, 8);
+        assertEq(node.capacity().servable[TIER], _recount()[TIER]);
+    }
+
     function test_aReviewThatFindsNothingNewChangesNothing() public {
         _joinBoth(40);
         bytes memory before = abi.encode(node.capacity(), node.classState(BIG_ID), node.classState(SMALL_ID));
