@@ -126,9 +126,10 @@ contract QueueVacancyTest is Refills {
         queue.dispatch(1);
         assertEq(queue.round().drawBlock, 0);
         assertEq(_state(t), ITask.State.Vacant);
-        bytes32 class = _classHash(1);
-        _join(90, class, 24);
-        _join(91, class, 24);
+        for (uint256 i; i < 4; ++i) {
+            assertEq(_dispatch(1), 0, "two seats need four free nodes");
+            _join(90 + i, _classHash(1), 24);
+        }
         assertEq(_dispatch(1), 1);
         assertEq(_state(t), ITask.State.Committing);
     }

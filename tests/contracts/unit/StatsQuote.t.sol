@@ -6,6 +6,7 @@ import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
 import {ClassId, TaskId} from "../../../contracts/types/Ids.sol";
 import {Level, ValueRate} from "../../../contracts/types/ValueRate.sol";
+import {Params} from "../../../script/Deployment.sol";
 import {Network} from "../Network.sol";
 
 /// @notice `quote`: what a task would meet if it were created now.
@@ -190,5 +191,26 @@ contract StatsQuoteTest is Network {
             if (other == t || task.taskOf(other).kind != GPT) continue;
             if (!(queue.placeOf(other).level < level)) ++before;
         }
+    }
+}
+
+/// @notice The same where no least value is asked for.
+contract StatsQuoteWithoutLeastValueTest is Network {
+    function _params() internal override returns (Params memory p) {
+        p = super._params();
+        p.minValue = ValueRate.wrap(0);
+    }
+
+    /// @dev No task is free of charge.
+    function testFuzz_theLeastFeeIsOneWei(uint32 size) public {
+        size = uint32(bound(size, 1, 4096));
+        INetworkStats.Quote memory q = stats.quote(GPT, size, 0, ANY, 0);
+        assertEq(q.leastFee, 1);
+        assertFalse(q.accepted);
+        vm.prank(creator);
+        vm.expectRevert(ITask.FeeZero.selector);
+        task.create(GPT, TASK_HASH, size, 0, ANY, 1 hours);
+        assertTrue(stats.quote(GPT, size, 0, ANY, 1).accepted);
+        assertEq(_state(_create(GPT, 1, size)), ITask.State.Queued);
     }
 }

@@ -133,7 +133,7 @@ contract TaskAdvanceTest is Network {
         held -= held / 100;
         _pastDeadline(t);
         vm.expectEmit(address(task));
-        emit ITask.Undelivered(t, uint96(held - held / 100));
+        emit ITask.Undelivered(t, creator, uint96(held - held / 100));
         task.advance(t);
         assertEq(task.creditOf(creator), refunded + held - held / 100);
         assertEq(task.taskOf(t).escrow, 0);

@@ -35,13 +35,15 @@ contract TaskCommitTest is Network {
         _refused(_key(4), NodeId.wrap(4), COMMITMENT, abi.encodeWithSelector(ITask.NotSeated.selector, t, 4));
     }
 
+    /// @dev Whatever node it is: the place of a queued task's first node holds a number that is no node's.
     function test_refusesAnotherTask() public {
         TaskId other = _create(GPT, FEE, 100);
-        address key = _keyAt(t, 0);
-        NodeId id = _nodeAt(t, 0);
-        vm.prank(key);
-        vm.expectRevert(abi.encodeWithSelector(ITask.NotSeated.selector, other, id));
-        task.commit(id, other, COMMITMENT);
+        for (uint256 i; i < 3; ++i) {
+            NodeId id = _nodeAt(t, i);
+            vm.prank(_keyAt(t, i));
+            vm.expectRevert(abi.encodeWithSelector(ITask.NotSeated.selector, other, id));
+            task.commit(id, other, COMMITMENT);
+        }
     }
 
     function testFuzz_refusesAfterTheDeadline(uint40 late) public {

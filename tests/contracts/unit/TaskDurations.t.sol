@@ -48,6 +48,24 @@ contract TaskDurationsTest is Refills {
         _refused(SD, perUnit ? SD_OVERHEAD : wanted, perUnit ? wanted : SD_PER_IMAGE, reason);
     }
 
+    /// @dev A token takes 50 ms: the bound holds below a second, too.
+    function testFuzz_refusesLargerStepsOfATokensTime(uint32 wanted, bool up) public {
+        wanted = uint32(up ? bound(wanted, 2 * GPT_PER_TOKEN + 1, 1000) : bound(wanted, 1, GPT_PER_TOKEN / 2 - 1));
+        _refused(GPT, GPT_OVERHEAD, wanted, _tooLarge(GPT_PER_TOKEN, wanted));
+    }
+
+    /// @dev What is below 5 ms may grow to 10, also from nothing; it falls to its half like all others.
+    function testFuzz_theSmallestGrowToTen(uint32 present, uint32 wanted) public {
+        present = uint32(bound(present, 0, 20));
+        wanted = uint32(bound(wanted, 0, 50));
+        vm.prank(owner);
+        uint8 kind = task.addKind(ITask.Kind(true, false, 0, present, 10, 1000));
+        uint256 most = present <= 5 ? 10 : 2 * present;
+        if (wanted > most || 2 * wanted < present) return _refused(kind, wanted, 10, _tooLarge(present, wanted));
+        _set(kind, wanted, 10);
+        assertEq(task.kindOf(kind).overheadMs, wanted);
+    }
+
     /// @dev However small the steps, a task's estimate stays below a day.
     function test_refusesEstimatesAboveADay() public {
         vm.prank(owner);

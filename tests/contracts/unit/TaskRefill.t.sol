@@ -123,6 +123,30 @@ contract TaskRefillTest is Refills {
         }
     }
 
+    /// @dev Those just let go are free as well, and are passed over: while fewer others are free than seats, the vacancy
+    /// waits in line until its window is over.
+    function testFuzz_waitsInLineUntilAsManyOthersAreFreeAsSeats(uint8 seats, uint8 others, bool image) public {
+        if (image) {
+            _vote(t, [ANSWER, ANSWER, ANSWER]);
+            t = _create(SD, FEE, 1);
+            _dispatch(1);
+        }
+        uint256 committed = _someSeats(seats);
+        _pauseTheFree(others % 4);
+        _vacate(t, committed);
+        assertEq(node.counts().free, others % 4 + 3 - _count(committed), "who was let go is free");
+        bool enough = others % 4 >= 3 - _count(committed);
+        for (uint256 i; i < 3; ++i) {
+            assertEq(_dispatch(8), enough && i == 0 ? 1 : 0);
+            assertEq(_state(t), enough ? ITask.State.Committing : ITask.State.Vacant);
+            assertEq(queue.vacancies().length, enough ? 0 : 1);
+        }
+        if (enough) return;
+        _advance(t);
+        assertEq(_state(t), _count(committed) == 2 ? ITask.State.Revealing : ITask.State.Ended);
+        _assertConserved();
+    }
+
     /// @dev Whoever became free after the draw could have chosen to, knowing the entropy.
     function test_passesOverWhoBecameFreeAfterTheDraw() public {
         _pauseTheFree(1);

@@ -201,15 +201,50 @@ contract TaskRelayedTest is Network {
         assertGt(_earned(t, 1), before);
     }
 
-    /// @dev A relay that never signs does not hold the task up: the held share goes back.
-    function test_aRelayThatNeverSignsHoldsNothingUp() public {
-        for (uint256 i; i < 3; ++i) {
+    /// @dev A relay that never signs does not hold the task up: the held share goes to the treasury, which withdraws it.
+    function test_theShareNobodyDeliversGoesToTheTreasury() public {
+        uint256 earned = _earned(t);
+        uint256 held = _passDeliveries(2);
+        held -= held / 100;
+        _pastDeadline(t);
+        vm.expectEmit(address(task));
+        emit ITask.Undelivered(t, treasury, uint96(held));
+        vm.prank(keeper);
+        task.advance(t);
+        assertEq(task.taskOf(t).state, ITask.State.Ended);
+        assertEq(task.taskOf(t).escrow, 0);
+        assertEq(task.creditOf(treasury), held);
+        assertEq(_earned(t), earned, "the nodes keep what was not held");
+        assertEq(task.creditOf(creator) + task.creditOf(treasury) + task.creditOf(keeper) + earned, FEE, "invariant 1");
+        vm.prank(treasury);
+        task.withdraw(treasury);
+        assertEq(treasury.balance, held);
+    }
+
+    /// @dev A creator whose own relay takes the content and refuses to sign pays as much as one whose relay signs.
+    function testFuzz_aCreatorGainsNothingByARelayThatRefuses(bool own, uint8 alone) public {
+        t = _createRelayed(own ? creator : relay);
+        _dispatch(1);
+        bytes32[3] memory results = [ANSWER, ANSWER, ANSWER];
+        if (alone % 4 < 3) results[alone % 4] = WRONG;
+        _vote(t, results);
+        uint256 credit = task.creditOf(creator);
+        uint256 agreeing = alone % 4 < 3 ? 2 : 3;
+        _passDeliveries(agreeing);
+        assertEq(task.taskOf(t).state, ITask.State.Ended);
+        assertEq(task.creditOf(creator), credit);
+        assertEq(task.taskOf(t).creator, address(0), "its slot is clear");
+    }
+
+    /// @dev The time of the next `n` deliverers runs out.
+    /// @return held What is then left of the held share.
+    function _passDeliveries(uint256 n) private returns (uint256 held) {
+        for (uint256 i; i < n; ++i) {
             _pastDeadline(t);
             vm.prank(keeper);
             task.advance(t);
         }
-        assertEq(task.taskOf(t).state, ITask.State.Ended);
-        assertEq(task.creditOf(creator) + task.creditOf(keeper) + _earned(t), FEE, "invariant 1");
+        return task.taskOf(t).escrow;
     }
 
     function _createRelayed(address named) private returns (TaskId) {
