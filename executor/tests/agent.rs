@@ -20,6 +20,10 @@ mod joining;
 mod link;
 #[path = "agent/outages.rs"]
 mod outages;
+#[path = "agent/refill.rs"]
+mod refill;
+#[path = "agent/relays.rs"]
+mod relays;
 #[path = "agent/reorganisation.rs"]
 mod reorganisation;
 #[path = "agent/stopping.rs"]

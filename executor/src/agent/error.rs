@@ -107,13 +107,27 @@ pub enum AgentError {
         /// Who owns that node.
         operator: Address,
     },
-    /// The key to join with is that of a node that has quit.
-    #[error("XA-012: {key} is the key of node {node}, which has quit; join with another key")]
+    /// The key to join with is that of a node that has quit or was slashed.
+    #[error("XA-012: {key} is the key of node {node}, which has quit or was slashed; join with another key")]
     KeyUsedUp {
         /// The key's address.
         key: Address,
         /// The node that it belonged to.
         node: u32,
+    },
+    /// The relay of this agent is not the one whose signature a delivery needs.
+    #[error(
+        "XA-013: task {task} is delivered with the signature of relay {named}, and {url} signs as {signer}: start the agent with the relay that the task names"
+    )]
+    OtherRelay {
+        /// The task.
+        task: u64,
+        /// The relay that the task names.
+        named: Address,
+        /// The agent's relay.
+        url: String,
+        /// Who signed there; zero if what came is no signature.
+        signer: Address,
     },
     /// The chain could not be read, or refused a transaction.
     #[error(transparent)]
@@ -139,6 +153,7 @@ impl AgentError {
             Self::LogsMissing { .. } => "XA-010",
             Self::KeyOfAnother { .. } => "XA-011",
             Self::KeyUsedUp { .. } => "XA-012",
+            Self::OtherRelay { .. } => "XA-013",
             Self::Chain(error) => error.code(),
             Self::Relay(error) => error.code(),
         }
@@ -146,6 +161,13 @@ impl AgentError {
 
     /// Whether the agent may try again: what lies outside this machine can mend itself, its own journal cannot.
     pub const fn is_worth_retrying(&self) -> bool {
-        matches!(self, Self::Chain(_) | Self::Relay(_) | Self::ForeignCommitment { .. } | Self::LogsMissing { .. })
+        matches!(
+            self,
+            Self::Chain(_)
+                | Self::Relay(_)
+                | Self::ForeignCommitment { .. }
+                | Self::LogsMissing { .. }
+                | Self::OtherRelay { .. }
+        )
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, Bytes};
 use xenon_protocol::{
     error_code::ErrorCode,
     relay::{RelayClient, RelayError},
@@ -71,6 +71,20 @@ pub(super) async fn store(relay: &RelayClient, reply: Vec<u8>, limit: Duration) 
     let hash = relay.put(reply).await?;
     relay.get(hash, length).await?;
     Ok(hash)
+}
+
+/// The same, with the relay's signature for the task, which nobody has checked yet.
+pub(super) async fn store_signed(
+    relay: &RelayClient,
+    reply: Vec<u8>,
+    task: u64,
+    limit: Duration,
+) -> Result<(B256, Bytes), AgentError> {
+    let relay = relay.within(limit);
+    let length = reply.len() as u64;
+    let (hash, signature) = relay.put_signed(reply, task).await?;
+    relay.get(hash, length).await?;
+    Ok((hash, signature))
 }
 
 #[cfg(test)]

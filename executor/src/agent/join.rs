@@ -68,7 +68,7 @@ async fn own_node<A: Account>(operator: &A, at: &Deployment, key: Address) -> Re
     if view.operator != operator.address() {
         return Err(AgentError::KeyOfAnother { key, node, operator: view.operator });
     }
-    if [Status::Unbonding as u8, Status::Gone as u8].contains(&view.status) {
+    if [Status::Unbonding, Status::Gone, Status::Slashed].map(|over| over as u8).contains(&view.status) {
         return Err(AgentError::KeyUsedUp { key, node });
     }
     Ok(Some(node))

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | commitments are open, ours is missing | nothing | fetches, checks, runs, writes result, salt and reply |
 //! | commitments are open, ours is missing | the answer | commits to it |
+//! | a seat is given to another node, ours has committed | the answer | waits |
 //! | reveals are open, ours is missing | the answer | reveals it |
 //! | agreed, and it is our turn to deliver | the reply | brings it to the relay, tells the chain |
 //! | ended | the answer | drops the reply, remembers the answer for a while |
@@ -27,6 +28,7 @@ mod node_agent;
 mod runner;
 mod salt;
 mod seat;
+mod standing;
 mod step;
 mod worker;
 
@@ -39,5 +41,6 @@ pub use self::{
     node_agent::NodeAgent,
     runner::TaskRunner,
     salt::{OsSalts, SaltSource},
+    standing::{Case, Standing, standing},
     step::{Facts, Step, Vote, Wait, next},
 };

@@ -1,7 +1,7 @@
 //! The contracts as one node sees and calls them.
 
 use alloy::{
-    primitives::{Address, B256, aliases::U40},
+    primitives::{Address, B256, Bytes, aliases::U40},
     sol_types::SolCall,
 };
 use xenon_protocol::{
@@ -9,12 +9,14 @@ use xenon_protocol::{
     commitment::commitment,
     contracts::{Node, State, Status, Task},
     deployment::Deployment,
+    stored::stored_digest,
 };
 
 use super::{
-    AgentError, Facts, Vote,
+    AgentError, Facts, Standing, Vote,
     journal::{Entry, Identity},
     seat::{self, Seat},
+    standing::standing,
 };
 
 /// One node's view of the contracts, and its voice.
@@ -69,6 +71,11 @@ impl<A: Account> Network<A> {
         Ok(Status::try_from(view.status).map_err(|_| malformed(Node::nodeOfCall::SIGNATURE, view.status))?)
     }
 
+    /// Where the node stands, and why.
+    pub(super) async fn standing(&self) -> Result<Standing, AgentError> {
+        Ok(standing(self.account.chain(), &self.at, self.node).await?)
+    }
+
     /// The newest seat of the node, which must have one.
     pub(super) async fn find_seat(&self, head: &Head) -> Result<Seat, AgentError> {
         seat::find(self.account.chain(), self.at.task, self.node, head).await
@@ -84,7 +91,9 @@ impl<A: Account> Network<A> {
     pub(super) async fn facts(&self, task: u64) -> Result<Facts, AgentError> {
         let view = self.account.chain().view(self.at.task, &Task::taskOfCall { task: U40::from(task) }).await?;
         let state = State::try_from(view.state).map_err(|_| malformed(Task::taskOfCall::SIGNATURE, view.state))?;
-        let seat = view.nodes.iter().position(|node| *node == self.node).map(|index| vote(&view, index));
+        // A seat that was taken from its holder still names it until another has it.
+        let seat = (0..3).find(|index| view.nodes[*index] == self.node && !view.vacated[*index]);
+        let seat = seat.map(|index| vote(&view, index));
         Ok(Facts { state, deadline: view.deadline.to(), seat })
     }
 
@@ -105,6 +114,21 @@ impl<A: Account> Network<A> {
 
     pub(super) async fn deliver(&self, task: u64, content: B256) -> Result<Sent, AgentError> {
         self.send(&Task::deliverCall { node: self.node, task: U40::from(task), content }).await
+    }
+
+    /// The relay whose signature the delivery needs, if the task names one.
+    pub(super) async fn relay_of(&self, task: u64) -> Result<Option<Address>, AgentError> {
+        let relay = self.account.chain().view(self.at.task, &Task::relayOfCall { task: U40::from(task) }).await?;
+        Ok(Some(relay).filter(|relay| !relay.is_zero()))
+    }
+
+    /// What the relay of a task signs for `content`.
+    pub(super) fn stored_digest(&self, task: u64, content: B256) -> B256 {
+        stored_digest(self.at.chain_id, self.at.task, task, content)
+    }
+
+    pub(super) async fn deliver_signed(&self, task: u64, content: B256, signature: Bytes) -> Result<Sent, AgentError> {
+        self.send(&Task::deliverSignedCall { node: self.node, task: U40::from(task), content, signature }).await
     }
 
     async fn send(&self, call: &impl SolCall) -> Result<Sent, AgentError> {

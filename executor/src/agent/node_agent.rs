@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use alloy::primitives::Address;
 use tokio::time::sleep;
 use xenon_protocol::{
     chain::{Account, Head},
@@ -9,10 +10,11 @@ use xenon_protocol::{
     deployment::Deployment,
     error_code::{ErrorCode, error_result},
     relay::RelayClient,
+    stored::signer_of,
 };
 
 use super::{
-    AgentConfig, AgentError, Facts, OsSalts, SaltSource, Step, TaskRunner, Wait,
+    AgentConfig, AgentError, Facts, OsSalts, SaltSource, Standing, Step, TaskRunner, Wait,
     fetch::{self, Fetched},
     journal::{Entry, Journal, Stage},
     network::Network,
@@ -136,8 +138,9 @@ impl<A: Account> NodeAgent<A> {
 
     async fn observe_status(&mut self) -> Result<(), AgentError> {
         let status = self.network.status().await?;
-        if self.status.replace(status) != Some(status) {
-            report(self.node(), status);
+        if self.status != Some(status) {
+            report(self.node(), &self.network.standing().await?);
+            self.status = Some(status);
         }
         Ok(())
     }
@@ -218,7 +221,15 @@ impl<A: Account> NodeAgent<A> {
 
     /// A seat is over when the votes are: the node may have its next one while it still waits to deliver.
     fn leave_seat(&mut self, task: u64, facts: &Facts) {
-        let is_held = matches!(facts.state, State::Committing | State::Revealing) && facts.seat.is_some();
+        let is_under_way = matches!(facts.state, State::Committing | State::Vacant | State::Revealing);
+        let is_held = is_under_way && facts.seat.is_some();
+        if is_under_way && !is_held && self.seat.is_some_and(|held| held.seat.task == task) {
+            tracing::warn!(
+                node = self.node(),
+                task,
+                "its commitment did not come in time: the seat goes to another node, and this one pays for the miss"
+            );
+        }
         self.seat = self.seat.filter(|held| held.seat.task != task || is_held);
     }
 
@@ -284,8 +295,23 @@ impl<A: Account> NodeAgent<A> {
             return Ok(());
         };
         self.journal.advance(task, Stage::Delivering)?;
+        if let Some(named) = self.network.relay_of(task).await? {
+            return self.deliver_signed(task, reply, named).await;
+        }
         let content = fetch::store(&self.relay, reply, self.config.relay_limit()).await?;
         self.network.deliver(task, content).await?;
+        Ok(())
+    }
+
+    /// A task that names a relay is delivered with that relay's signature, which is checked before anything is sent.
+    async fn deliver_signed(&mut self, task: u64, reply: Vec<u8>, named: Address) -> Result<(), AgentError> {
+        let (content, signature) = fetch::store_signed(&self.relay, reply, task, self.config.relay_limit()).await?;
+        let signer = signer_of(&self.network.stored_digest(task, content), &signature).unwrap_or_default();
+        if signer != named {
+            let url = self.relay.url().to_string();
+            return Err(AgentError::OtherRelay { task, named, url, signer });
+        }
+        self.network.deliver_signed(task, content, signature).await?;
         Ok(())
     }
 
@@ -303,11 +329,10 @@ fn show(node: u32, task: u64, step: Step) {
 }
 
 /// Says what a change of the node's status means to its operator.
-fn report(node: u32, status: Status) {
-    match status {
-        Status::Suspended => tracing::warn!(node, "suspended after missed tasks: its operator must resume it"),
-        Status::Frozen => tracing::error!(node, "frozen: its result differed from that of two who agreed"),
-        Status::Paused | Status::Unbonding | Status::Gone => tracing::info!(node, ?status, "gets no seats"),
-        _ => tracing::info!(node, ?status, "the node's status"),
+fn report(node: u32, standing: &Standing) {
+    if standing.was_let_go() {
+        tracing::error!(node, %standing, "the node was let go");
+    } else {
+        tracing::info!(node, %standing, "the node's status");
     }
 }

@@ -1,9 +1,6 @@
 //! Finds a node's seat in the chain's logs.
 
-use alloy::{
-    primitives::{Address, B256},
-    sol_types::SolEvent,
-};
+use alloy::primitives::{Address, B256, aliases::U40};
 use xenon_protocol::{
     chain::{Chain, EventLog, Head, LogFilter},
     contracts::Task,
@@ -39,29 +36,44 @@ impl Seat {
     }
 }
 
-/// The newest seat of `node` up to `head`.
-pub(super) async fn find<C: Chain>(chain: &C, contract: Address, node: u32, head: &Head) -> Result<Seat, AgentError> {
-    let is_ours = |event: &Task::TaskSeated| event.nodes.contains(&node);
-    let seats = LogFilter::of([contract], 0, head.number).event::<Task::TaskSeated>();
-    let (block, seated) = newest(chain, seats, is_ours, || format!("a seat of node {node}")).await?;
+/// Who holds the seats of a task from here on, and until when they may commit.
+struct Seated {
+    task: U40,
+    nodes: [u32; 3],
+    commit_by: U40,
+}
 
-    let is_it = |event: &Task::TaskCreated| event.task == seated.task;
+/// The newest seat of `node` up to `head`: one it was drawn for, or one that was taken from another.
+pub(super) async fn find<C: Chain>(chain: &C, contract: Address, node: u32, head: &Head) -> Result<Seat, AgentError> {
+    let ours = |log: &EventLog| seated(log).filter(|seated| seated.nodes.contains(&node));
+    let seats = LogFilter::of([contract], 0, head.number).event::<Task::TaskSeated>().event::<Task::SeatsRefilled>();
+    let (block, seated) = newest(chain, seats, ours, || format!("a seat of node {node}")).await?;
+
+    let it = |log: &EventLog| log.decode::<Task::TaskCreated>().filter(|event| event.task == seated.task);
     let creations = LogFilter::of([contract], 0, block).event::<Task::TaskCreated>();
-    let (_, created) = newest(chain, creations, is_it, || format!("the creation of task {}", seated.task)).await?;
+    let (_, created) = newest(chain, creations, it, || format!("the creation of task {}", seated.task)).await?;
     Ok(Seat {
         task: seated.task.to(),
         task_hash: created.taskHash,
         kind: created.kind,
         size: created.size,
-        commit_by: seated.commitBy.to(),
+        commit_by: seated.commit_by.to(),
     })
 }
 
+fn seated(log: &EventLog) -> Option<Seated> {
+    if let Some(event) = log.decode::<Task::TaskSeated>() {
+        return Some(Seated { task: event.task, nodes: event.nodes, commit_by: event.commitBy });
+    }
+    let event = log.decode::<Task::SeatsRefilled>()?;
+    Some(Seated { task: event.task, nodes: event.nodes, commit_by: event.commitBy })
+}
+
 /// The newest event that is `wanted`, and its block, looking back from the filter's last block.
-async fn newest<C: Chain, E: SolEvent>(
+async fn newest<C: Chain, E>(
     chain: &C,
     filter: LogFilter,
-    wanted: impl Fn(&E) -> bool,
+    wanted: impl Fn(&EventLog) -> Option<E>,
     what: impl Fn() -> String,
 ) -> Result<(u64, E), AgentError> {
     let mut last = filter.to_block;
@@ -69,7 +81,7 @@ async fn newest<C: Chain, E: SolEvent>(
     loop {
         let first = last.saturating_sub(CHUNK - 1);
         let logs = chain.logs(&LogFilter { from_block: first, to_block: last, ..filter.clone() }).await?;
-        let found = |log: &EventLog| Some((log.block_number, log.decode::<E>().filter(&wanted)?));
+        let found = |log: &EventLog| Some((log.block_number, wanted(log)?));
         if let Some(found) = logs.iter().rev().find_map(found) {
             return Ok(found);
         }

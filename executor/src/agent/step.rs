@@ -80,7 +80,8 @@ pub fn next(facts: &Facts, entry: Option<&Entry>, now: u64) -> Step {
         (State::Committing, Some(vote)) => committing(vote, entry, now > facts.deadline),
         (State::Revealing, Some(vote)) => revealing(vote, entry, now > facts.deadline),
         (State::Delivering, Some(vote)) => delivering(vote, entry, now > facts.deadline),
-        (State::Committing | State::Revealing | State::Delivering, None) => Step::Wait(Wait::NotOurs),
+        (State::Vacant, Some(_)) => Step::Wait(Wait::Commitments),
+        (State::Committing | State::Vacant | State::Revealing | State::Delivering, None) => Step::Wait(Wait::NotOurs),
         _ => Step::Wait(Wait::Seats),
     }
 }
@@ -122,8 +123,15 @@ mod tests {
     use super::*;
 
     const DEADLINE: u64 = 1_000;
-    const STATES: [State; 6] =
-        [State::None, State::Queued, State::Committing, State::Revealing, State::Delivering, State::Ended];
+    const STATES: [State; 7] = [
+        State::None,
+        State::Queued,
+        State::Committing,
+        State::Vacant,
+        State::Revealing,
+        State::Delivering,
+        State::Ended,
+    ];
 
     fn entry() -> Entry {
         let byte = B256::repeat_byte;
@@ -213,6 +221,15 @@ mod tests {
             let facts = Facts { state, deadline: DEADLINE, seat };
             assert_eq!(next(&facts, held.as_ref(), DEADLINE), expected);
         }
+    }
+
+    #[test]
+    fn who_has_committed_waits_while_a_seat_is_given_to_another() {
+        let seat = Some(Vote { committed: true, ..Vote::default() });
+        let facts = Facts { state: State::Vacant, deadline: DEADLINE, seat };
+        assert_eq!(next(&facts, Some(&entry()), DEADLINE + 1), Step::Wait(Wait::Commitments));
+        let let_go = Facts { seat: None, ..facts };
+        assert_eq!(next(&let_go, Some(&entry()), DEADLINE), Step::Wait(Wait::NotOurs));
     }
 
     #[test]

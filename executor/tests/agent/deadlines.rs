@@ -78,6 +78,8 @@ async fn an_answer_after_the_deadline_is_not_committed_to() {
     assert_eq!(world.chain.balance(key(0)).await.unwrap(), purse, "no transaction was sent");
 
     world.run_out(task).await;
+    assert_eq!(world.state(task).await, State::Vacant);
+    world.run_out(task).await;
     world.work_until(&mut others, task, State::Ended).await;
     assert_eq!(world.settlement().await.0, Ending::Agreed);
     world.round(&mut slow).await;

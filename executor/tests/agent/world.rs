@@ -137,6 +137,24 @@ impl World {
         self.seated(0, hash, spec.declared_size()).await
     }
 
+    /// The same, delivered with the signature of `relay`.
+    pub(crate) async fn submit_relayed(&self, spec: &TaskSpec, relay: Address) -> u64 {
+        let task_hash = self.relay.put(spec.to_bytes().unwrap()).await.unwrap();
+        let call = Task::createRelayedCall {
+            kind: 0,
+            taskHash: task_hash,
+            size: spec.declared_size(),
+            minVram: 0,
+            requiredClass: 0,
+            maxWait: 3_600,
+            relay,
+        };
+        let task = self.escrow(&call).await;
+        self.dispatch().await;
+        self.dispatch().await;
+        task
+    }
+
     /// Pays for a task, wherever its JSON is, and has it seated.
     pub(crate) async fn seated(&self, kind: u8, task_hash: B256, size: u32) -> u64 {
         let task = self.create(kind, task_hash, size).await;
@@ -148,7 +166,11 @@ impl World {
 
     pub(crate) async fn create(&self, kind: u8, task_hash: B256, size: u32) -> u64 {
         let call = Task::createCall { kind, taskHash: task_hash, size, minVram: 0, requiredClass: 0, maxWait: 3_600 };
-        let call = Call::new(self.at.task, &call).with_value(parse_ether("1").unwrap());
+        self.escrow(&call).await
+    }
+
+    async fn escrow(&self, call: &impl SolCall) -> u64 {
+        let call = Call::new(self.at.task, call).with_value(parse_ether("1").unwrap());
         let receipt = self.chain.account(party("creator")).send(call).await.unwrap();
         receipt.event::<Task::TaskCreated>().unwrap().task.to()
     }
