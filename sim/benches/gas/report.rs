@@ -62,7 +62,7 @@ impl Report {
             if life.total() > LIMIT {
                 breaches.push(format!("{name}: {} gas, more than {}", thousands(life.total()), thousands(LIMIT)));
             }
-            let difference = self.from_mean(life);
+            let difference = self.off_mean(life);
             if difference.abs() > TOLERANCE {
                 breaches.push(format!("{name}: {difference:+.2} % from the mean of all, more than {TOLERANCE} %"));
             }
@@ -80,7 +80,7 @@ impl Report {
     }
 
     /// Percents by which a life is dearer than the mean of all columns.
-    fn from_mean(&self, life: &Life) -> f64 {
+    fn off_mean(&self, life: &Life) -> f64 {
         let lives = self.lives();
         let sum: u64 = lives.iter().map(|(_, life)| life.total()).sum();
         100.0 * (ratio(life.total() * lives.len() as u64, sum) - 1.0)
@@ -109,7 +109,7 @@ impl Report {
         rows.push([String::from("total"), thousands(ORIGINAL_FEW)].into_iter().chain(totals).collect());
         let differences = lives.iter().map(|(_, life)| format!("{:+.2} %", self.difference(life)));
         rows.push([String::from("from 10 free"), String::new()].into_iter().chain(differences).collect());
-        let differences = lives.iter().map(|(_, life)| format!("{:+.2} %", self.from_mean(life)));
+        let differences = lives.iter().map(|(_, life)| format!("{:+.2} %", self.off_mean(life)));
         rows.push([String::from("from the mean"), String::new()].into_iter().chain(differences).collect());
         let original = self.original();
         let theirs = original.iter().map(|gas| gas.map_or_else(|| String::from("-"), thousands));
