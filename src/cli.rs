@@ -91,7 +91,7 @@ pub(crate) enum Command {
     /// Submit a task, or look at one.
     #[command(subcommand)]
     Task(TaskCommand),
-    /// Run a node: fetch tasks, run the model, commit, reveal, deliver.
+    /// Run a node (fetch tasks, run the model, commit, reveal, deliver), or look after one.
     Node(NodeArgs),
     /// Run a keeper: turn the crank.
     Keeper(KeeperArgs),
@@ -136,6 +136,8 @@ pub(crate) struct DemoArgs {
 pub(crate) enum TaskCommand {
     /// Pay for a task, wait for it and print the answer.
     Submit(SubmitArgs),
+    /// Show what a task would meet: its place in the queue, the least fee, and whether any node can serve it.
+    Quote(QuoteArgs),
     /// Print a task's history.
     Status(TaskArgs),
     /// Print a delivered task's answer.
@@ -166,6 +168,15 @@ pub(crate) struct SubmitArgs {
     /// Seconds in the queue after which the task may be expired, with a refund.
     #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
     pub(crate) max_wait: u32,
+    /// Only nodes of this class may run it. Without one, any open class does: one with at least 1/32 of all active
+    /// nodes. Naming a class buys the choice of the machines, and of their company: name one in which many operators
+    /// have nodes. It costs the wait for that class.
+    #[arg(long, default_value_t = 0, value_name = "CLASS")]
+    pub(crate) class: u32,
+    /// The delivery must carry the signature of this relay, as proof that it holds the reply. It is the relay of the
+    /// configuration, which must say that it signs so.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) relay_signer: Option<Address>,
     /// Print the task's number and return.
     #[arg(long)]
     pub(crate) no_wait: bool,
@@ -173,6 +184,29 @@ pub(crate) struct SubmitArgs {
     #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
     pub(crate) timeout: u64,
     /// Print the reply as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `task quote`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct QuoteArgs {
+    /// The kind of the task: 0 for text, 1 for images.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) kind: u8,
+    /// Units asked for: tokens or images.
+    #[arg(long, default_value_t = 32, value_name = "UNITS")]
+    pub(crate) size: u32,
+    /// GB of accelerator memory each node must have.
+    #[arg(long, default_value_t = 0, value_name = "GB")]
+    pub(crate) min_vram: u16,
+    /// The class that it names, or 0 for any open one.
+    #[arg(long, default_value_t = 0, value_name = "CLASS")]
+    pub(crate) class: u32,
+    /// The fee in CNX.
+    #[arg(long, default_value = "1", value_name = "CNX")]
+    pub(crate) price: String,
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -189,7 +223,47 @@ pub(crate) struct TaskArgs {
 
 /// Options of a node.
 #[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct NodeArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<NodeCommand>,
+    #[command(flatten)]
+    pub(crate) run: NodeRunArgs,
+}
+
+/// What to do with a node instead of running it. The key is that of its operator.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Print where a node stands, and what it has earned.
+    Status(NodeIdArgs),
+    /// Move what a node has earned to its operator's credit and, if the key is the operator's, pay the credit out.
+    Collect(NodeIdArgs),
+    /// Bring a stake that penalties have diminished back to its full height.
+    TopUp(NodeIdArgs),
+    /// Appeal against a freeze, with a file that holds the evidence; keep that file.
+    Appeal(AppealArgs),
+}
+
+/// A node by its number.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct NodeIdArgs {
+    /// The number that the node was given when it joined.
+    pub(crate) id: u32,
+}
+
+/// Options of an appeal.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AppealArgs {
+    /// The number that the node was given when it joined.
+    pub(crate) id: u32,
+    /// The transcript from which anybody can replay the task; its hash goes on chain.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evidence: PathBuf,
+}
+
+/// Options of running a node.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NodeRunArgs {
     /// Folder of the journal. One node, one folder.
     #[arg(long, default_value = "xenon-node", value_name = "FOLDER")]
     pub(crate) data: PathBuf,
@@ -224,6 +298,9 @@ pub(crate) struct GatewayArgs {
     /// Folder to keep the content in; without it, it is kept in memory.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
+    /// File that holds the key with which the relay signs for what it stores; `XENON_RELAY_KEY` takes its place.
+    #[arg(long, value_name = "FILE", requires = "store")]
+    pub(crate) signing_key_file: Option<PathBuf>,
 }
 
 /// Options of the doctor.
@@ -237,9 +314,12 @@ pub(crate) struct DoctorArgs {
 /// Options of a deployment.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DeployArgs {
-    /// The timelock that may set parameters; the deployer when not given.
+    /// Who may set parameters and decide appeals; when not given, a timelock that is deployed with the network.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) owner: Option<Address>,
+    /// Who proposes in that timelock; the deployer when not given.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "owner")]
+    pub(crate) governor: Option<Address>,
     /// Receives slashed stake; the deployer when not given.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) treasury: Option<Address>,

@@ -1,4 +1,4 @@
-//! `xenon deploy`: the five contracts, at the same addresses on every chain.
+//! `xenon deploy`: the five contracts and their owner, at the same addresses on every chain.
 
 use eyre::Result;
 use xenon_protocol::{
@@ -17,10 +17,12 @@ pub(crate) async fn run(args: &DeployArgs, settings: &Settings) -> Result<()> {
     let key = wallet::load(settings.wallet.key_file.as_deref())?;
     let chain = RpcChain::connect(&settings.chain.rpc, settings.chain.id).await?;
     let from_block = first_block(&chain, &Deployment::of(key.address(), chain.chain_id())).await?;
-    let params = DeployParams { owner: args.owner, treasury: args.treasury, ..DeployParams::default() };
+    let (owner, governor, treasury) = (args.owner, args.governor, args.treasury);
+    let params = DeployParams { owner, governor, treasury, ..DeployParams::default() };
+    let owner = owner.unwrap_or_else(|| Deployment::timelock_of(key.address()));
     let contracts = deploy(&RpcAccount::new(chain, key), &params).await?;
     println!("# The network on chain {}. Node {}, TaskQueue {},", contracts.chain_id, contracts.node, contracts.queue);
-    println!("# QoS {}, NetworkStats {}.", contracts.qos, contracts.stats);
+    println!("# QoS {}, NetworkStats {}, owner {owner}.", contracts.qos, contracts.stats);
     let mut written = Settings { wallet: WalletSettings::default(), ..settings.clone() };
     written.chain.id = Some(contracts.chain_id);
     written.chain.task = Some(contracts.task);

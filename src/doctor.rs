@@ -83,7 +83,8 @@ async fn contracts(settings: &Settings) -> Result<String> {
 async fn relay(settings: &Settings) -> Result<String> {
     let relay = network::relay(settings)?;
     let info = relay.info().await?;
-    Ok(format!("{}, content up to {} bytes", relay.url(), info.max_bytes))
+    let signs = info.signer.map_or_else(|| String::from("signs nothing"), |signer| format!("signs as {signer}"));
+    Ok(format!("{}, content up to {} bytes, {signs}", relay.url(), info.max_bytes))
 }
 
 fn table(checks: &[Check]) -> Table {

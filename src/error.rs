@@ -131,10 +131,31 @@ pub(crate) enum CliError {
         reason: String,
     },
     /// Two keys, and no way to tell which is meant.
+    #[error("XC-020: both {variable} and a key file are given: give one, so that nothing is signed with the wrong key")]
+    TwoKeys {
+        /// The environment variable.
+        variable: &'static str,
+    },
+    /// The network does not know the node.
+    #[error("XC-021: there is no node {id} at {contract}: `xenon node` logs the number when it joins")]
+    UnknownNode {
+        /// The number asked for.
+        id: u32,
+        /// The Node contract.
+        contract: Address,
+    },
+    /// The relay of the configuration does not sign as the one that the task would name.
     #[error(
-        "XC-020: both XENON_PRIVATE_KEY and a key file are given: give one, so that no money leaves the wrong account"
+        "XC-022: the relay {url} {signs}, not as {wanted}: nodes could not deliver; use the relay that signs so, or leave --relay-signer out"
     )]
-    TwoKeys,
+    OtherSigner {
+        /// The relay.
+        url: String,
+        /// What it says about its signature.
+        signs: String,
+        /// Whom the task would name.
+        wanted: Address,
+    },
     /// A chain's answer misses something the contracts always give.
     #[error("XC-018: the chain's answer to {what} misses {missing}: is the endpoint of the right network?")]
     Incomplete {

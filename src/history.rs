@@ -40,6 +40,7 @@ pub(crate) struct Seated {
     pub(crate) log_index: u64,
     pub(crate) nodes: [u32; 3],
     pub(crate) keeper: Address,
+    /// All that was paid for turning the crank of this task.
     pub(crate) crank_reward: U256,
 }
 
@@ -179,6 +180,11 @@ impl TaskHistory {
                     seated.crank_reward += U256::from(e.crankReward);
                 }
             }
+            E::Advanced(e) => {
+                if let Some(seated) = &mut self.seated {
+                    seated.crank_reward += U256::from(e.crankReward);
+                }
+            }
             E::Undelivered(e) => {
                 let refund = if e.to == self.creator { U256::from(e.amount) } else { U256::ZERO };
                 self.closed = Some((block, "undelivered", refund));
@@ -279,6 +285,7 @@ fn task_of(event: &Task::TaskEvents) -> Option<u64> {
     let id = match event {
         E::TaskSeated(e) => e.task,
         E::SeatsRefilled(e) => e.task,
+        E::Advanced(e) => e.task,
         E::Committed(e) => e.task,
         E::Revealed(e) => e.task,
         E::TaskSettled(e) => e.task,

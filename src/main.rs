@@ -9,6 +9,7 @@ mod error;
 mod history;
 mod money;
 mod network;
+mod node;
 mod serve;
 mod settings;
 mod task;
@@ -43,9 +44,12 @@ async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Demo(args) => demo::run(&args).await,
         Command::Task(command) => task::run(command, &settings).await,
-        Command::Node(args) => serve::node(&args, &settings).await,
+        Command::Node(args) => match args.command {
+            Some(command) => node::run(command, &settings).await,
+            None => serve::node(&args.run, &settings).await,
+        },
         Command::Keeper(args) => serve::keeper(&args, &settings).await,
-        Command::Gateway(args) => serve::gateway(&args).await,
+        Command::Gateway(args) => serve::gateway(&args, &settings).await,
         Command::Deploy(args) => deploy::run(&args, &settings).await,
         Command::Config => settings::print(&settings),
         Command::Doctor(args) => doctor::run(args, &settings).await,
@@ -54,7 +58,10 @@ async fn run(cli: Cli) -> Result<()> {
 
 /// Logs go to standard error, so that results can be piped.
 fn log(command: &Command) {
-    let service = matches!(command, Command::Node(_) | Command::Keeper(_) | Command::Gateway(_));
+    let service = match command {
+        Command::Node(args) => args.command.is_none(),
+        other => matches!(other, Command::Keeper(_) | Command::Gateway(_)),
+    };
     let default = if service { "info" } else { "off" };
     let chosen = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| default.to_owned());
     // The HTTP transport logs whole URLs, which may hold API keys, below this level.

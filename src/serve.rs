@@ -2,18 +2,19 @@
 
 use std::{fs, path::Path};
 
+use alloy::signers::local::PrivateKeySigner;
 use eyre::{Result, WrapErr as _};
 use tokio::{signal, task::spawn_blocking};
 use xenon_executor::{
     Executor, ExecutorConfig,
     agent::{AgentConfig, Applicant, NodeAgent, Stopped, join_network},
 };
-use xenon_gateway::relay::{Relay, RelayConfig, StoreConfig};
+use xenon_gateway::relay::{Relay, RelayConfig, RelaySigner, StoreConfig};
 use xenon_keeper::{Keeper, KeeperConfig, Policy};
 use xenon_protocol::chain::{Account as _, RpcAccount};
 
 use crate::{
-    cli::{GatewayArgs, KeeperArgs, NodeArgs},
+    cli::{GatewayArgs, KeeperArgs, NodeRunArgs},
     error::CliError,
     network::{self, Network},
     settings::Settings,
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// Runs a node, joining the network first if it was given an operator's key and the node is not known yet.
-pub(crate) async fn node(args: &NodeArgs, settings: &Settings) -> Result<()> {
+pub(crate) async fn node(args: &NodeRunArgs, settings: &Settings) -> Result<()> {
     let network = Network::connect(settings).await?;
     let key = network.account(settings)?;
     let relay = network::relay(settings)?;
@@ -48,24 +49,36 @@ pub(crate) async fn keeper(args: &KeeperArgs, settings: &Settings) -> Result<()>
     Ok(Keeper::new(account, network.contracts, policy, config).run(interrupted()).await?)
 }
 
-/// Runs a relay.
-pub(crate) async fn gateway(args: &GatewayArgs) -> Result<()> {
+/// Runs a relay, which signs for what it stores if it is given a key.
+pub(crate) async fn gateway(args: &GatewayArgs, settings: &Settings) -> Result<()> {
     let store = match &args.store {
         Some(path) => StoreConfig::Directory { path: path.clone() },
         None => StoreConfig::Memory {},
     };
-    let relay = Relay::bind(&RelayConfig::new(args.listen, store)).await?;
+    let config = RelayConfig::new(args.listen, store);
+    let relay = match wallet::relay_key(args.signing_key_file.as_deref())? {
+        Some(key) => Relay::bind_signing(&config, signer(key, settings)?).await?,
+        None => Relay::bind(&config).await?,
+    };
     println!("{}", relay.url());
     relay.serve(interrupted()).await;
     Ok(())
 }
 
-async fn open_executor(args: &NodeArgs) -> Result<Executor> {
+/// A signature is for the tasks of one network.
+fn signer(key: PrivateKeySigner, settings: &Settings) -> Result<RelaySigner, CliError> {
+    let missing = |name, flag| CliError::MissingSetting { name, flag };
+    let chain_id = settings.chain.id.ok_or(missing("chain.id", "--chain-id ID"))?;
+    let contract = settings.chain.task.ok_or(missing("chain.task", "--task-contract ADDRESS"))?;
+    Ok(RelaySigner::new(key, chain_id, contract))
+}
+
+async fn open_executor(args: &NodeRunArgs) -> Result<Executor> {
     let config = ExecutorConfig { device: args.device.parse()?, ..ExecutorConfig::new(&args.models) };
     Ok(spawn_blocking(move || Executor::open(&config)).await??)
 }
 
-async fn join(args: &NodeArgs, network: &Network, key: &RpcAccount, file: &Path, executor: &Executor) -> Result<()> {
+async fn join(args: &NodeRunArgs, network: &Network, key: &RpcAccount, file: &Path, executor: &Executor) -> Result<()> {
     let operator = RpcAccount::new(network.chain.clone(), wallet::read(file)?);
     let class_hash = executor.class().fingerprint();
     let applicant = Applicant { key: key.address(), class_hash, vram_gb: args.vram, gpu: args.device.clone() };

@@ -9,13 +9,25 @@ use crate::error::CliError;
 /// The environment variable that holds a private key.
 pub(crate) const KEY_VARIABLE: &str = "XENON_PRIVATE_KEY";
 
+/// The environment variable that holds the key with which a relay signs.
+const RELAY_KEY_VARIABLE: &str = "XENON_RELAY_KEY";
+
 /// The key from the environment or from `key_file`; both at once are refused.
 pub(crate) fn load(key_file: Option<&Path>) -> Result<PrivateKeySigner, CliError> {
-    match (env::var(KEY_VARIABLE), key_file) {
-        (Ok(_), Some(_)) => Err(CliError::TwoKeys),
-        (Ok(text), None) => parse(&text, KEY_VARIABLE),
-        (Err(_), Some(path)) => read(path),
-        (Err(_), None) => Err(CliError::NoKey),
+    find(KEY_VARIABLE, key_file)?.ok_or(CliError::NoKey)
+}
+
+/// The key with which a relay signs, if it was given one.
+pub(crate) fn relay_key(key_file: Option<&Path>) -> Result<Option<PrivateKeySigner>, CliError> {
+    find(RELAY_KEY_VARIABLE, key_file)
+}
+
+fn find(variable: &'static str, key_file: Option<&Path>) -> Result<Option<PrivateKeySigner>, CliError> {
+    match (env::var(variable), key_file) {
+        (Ok(_), Some(_)) => Err(CliError::TwoKeys { variable }),
+        (Ok(text), None) => parse(&text, variable).map(Some),
+        (Err(_), Some(path)) => read(path).map(Some),
+        (Err(_), None) => Ok(None),
     }
 }
 

@@ -69,6 +69,38 @@ async fn a_task_for_an_unknown_model_is_refunded_and_nobody_is_frozen() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_is_delivered_with_the_signature_of_the_relay_that_the_task_names_and_earnings_are_paid_out() {
+    let network = Network::deployed().await;
+    let _relay = network.signing_relay(19);
+    let _keeper = network.keeper();
+    let quote = |network: &Network| stdout(&network.xenon().args(["task", "quote", "--price", "3"]).output().unwrap());
+    assert!(quote(&network).contains("0 nodes could serve it now, of the 3 it needs: there are no others"));
+    let _first = network.node(0);
+    eventually("the first node has joined", || quote(&network).contains("1 nodes could serve it now").then_some(()));
+    let _others = [network.node(1), network.node(2)];
+    eventually("the others have, too", || quote(&network).contains("3 nodes could serve it now").then_some(()));
+
+    let ask = |signer: &str| {
+        let submit = ["task", "submit", "--prompt", "What is 17 + 25?", "--price", "3", "--relay-signer", signer];
+        network.xenon().args(submit).output().unwrap()
+    };
+    let stranger = Address::repeat_byte(7).to_string();
+    assert!(failure(&ask(&stranger)).contains("XC-022"), "it would never be delivered");
+    assert_eq!(stdout(&ask(&network.anvil.signers()[19].address().to_string())).trim(), "42");
+
+    let node = |args: &[&str]| network.xenon().args(["--key-file"]).arg(network.key(3)).arg("node").args(args).output();
+    let status = stdout(&node(&["status", "1"]).unwrap());
+    assert!(status.contains("ready for a seat") && status.contains("400 CNX"), "{status}");
+    let collected = stdout(&node(&["collect", "1"]).unwrap());
+    assert!(collected.contains("collected ") && collected.contains("withdrew "), "{collected}");
+    assert_eq!(stdout(&node(&["top-up", "1"]).unwrap()).trim(), "the stake is complete");
+    assert!(failure(&node(&["status", "9"]).unwrap()).contains("XC-021"));
+    let evidence = network.config.display().to_string();
+    let appeal = failure(&node(&["appeal", "1", "--evidence", &evidence]).unwrap());
+    assert!(appeal.contains("WrongStatus") && appeal.contains("status does not allow"), "{appeal}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_script_and_the_binary_deploy_to_the_same_addresses() {
     let network = Network::deployed().await;
     let deployer = network.anvil.signers()[0].address();
@@ -84,7 +116,10 @@ async fn the_script_and_the_binary_deploy_to_the_same_addresses() {
         .output()
         .unwrap();
     let printed = stdout(&script);
-    for address in expected.addresses() {
+    // The owner is the timelock, for both.
+    let owner = Deployment::timelock_of(deployer);
+    assert!(network.printed.contains(&owner.to_string()), "{}", network.printed);
+    for address in expected.addresses().into_iter().chain([owner]) {
         assert!(printed.contains(&address.to_string()), "{address} is not in:\n{printed}");
     }
     assert_ne!(expected.task, Address::ZERO);

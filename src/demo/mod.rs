@@ -94,7 +94,7 @@ async fn drive(args: &DemoArgs, questions: Vec<Question>, cluster: &mut Cluster)
 /// Creates all tasks at once, so that they compete.
 async fn submit(cluster: &Cluster, questions: &[Question]) -> Result<Vec<u64>> {
     let creations = questions.iter().map(|question| {
-        let offer = Offer { fee: question.fee, min_vram: 0, max_wait: MAX_WAIT };
+        let offer = Offer { fee: question.fee, min_vram: 0, max_wait: MAX_WAIT, class: 0, relay_signer: None };
         task::submit::create(&cluster.creator, &cluster.contracts, &cluster.relay, &question.spec, offer)
     });
     Ok(try_join_all(creations).await?.into_iter().map(|created| created.id).collect())

@@ -1,5 +1,6 @@
 //! `xenon task`: what an application does.
 
+mod quote;
 mod show;
 mod spec;
 pub(crate) mod submit;
@@ -12,6 +13,7 @@ use crate::{cli::TaskCommand, settings::Settings};
 pub(crate) async fn run(command: TaskCommand, settings: &Settings) -> Result<()> {
     match command {
         TaskCommand::Submit(args) => submit::run(&args, settings).await,
+        TaskCommand::Quote(args) => quote::run(&args, settings).await,
         TaskCommand::Status(args) => show::status(args, settings).await,
         TaskCommand::Result(args) => show::result(args, settings).await,
     }

@@ -58,6 +58,8 @@ mod tests {
             price: "1".into(),
             min_vram: 0,
             max_wait: 60,
+            class: 0,
+            relay_signer: None,
             no_wait: false,
             timeout: 60,
             json: false,

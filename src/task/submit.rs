@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::primitives::{B256, U256};
+use alloy::primitives::{Address, B256, U256};
 use eyre::{Result, WrapErr as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
@@ -37,6 +37,10 @@ pub(crate) struct Offer {
     pub(crate) min_vram: u16,
     /// Seconds in the queue.
     pub(crate) max_wait: u32,
+    /// The class that its nodes must be of, or 0.
+    pub(crate) class: u32,
+    /// The relay that must sign the delivery, if one must.
+    pub(crate) relay_signer: Option<Address>,
 }
 
 /// A task that was paid for.
@@ -51,7 +55,13 @@ pub(crate) struct Created {
 /// Runs the command.
 pub(crate) async fn run(args: &SubmitArgs, settings: &Settings) -> Result<()> {
     let task = spec::read(args)?;
-    let offer = Offer { fee: money::parse(&args.price)?, min_vram: args.min_vram, max_wait: args.max_wait };
+    let offer = Offer {
+        fee: money::parse(&args.price)?,
+        min_vram: args.min_vram,
+        max_wait: args.max_wait,
+        class: args.class,
+        relay_signer: args.relay_signer,
+    };
     let network = Network::connect(settings).await?;
     let relay = network::relay(settings)?;
     let account = network.account(settings)?;
@@ -80,12 +90,16 @@ pub(crate) async fn create<A: Account>(
     offer: Offer,
 ) -> Result<Created> {
     let bytes = task.to_bytes()?;
-    let limit = relay.info().await?.max_bytes;
+    let info = relay.info().await?;
+    let limit = info.max_bytes;
     if bytes.len() as u64 > limit {
         return Err(CliError::TooLargeForRelay { bytes: bytes.len() as u64, limit }.into());
     }
-    let call = create_call(task, task_hash(&bytes), offer);
-    let call = Call::new(contracts.task, &call).with_value(offer.fee);
+    if let Some(wanted) = offer.relay_signer.filter(|wanted| info.signer != Some(*wanted)) {
+        let signs = info.signer.map_or_else(|| "signs nothing".to_owned(), |signer| format!("signs as {signer}"));
+        return Err(CliError::OtherSigner { url: relay.url().to_string(), signs, wanted }.into());
+    }
+    let call = create_call(contracts.task, task, task_hash(&bytes), offer);
     // A refusal by the contract is found before anything is stored or sent.
     account.chain().call(account.address(), &call).await?;
     relay.put(bytes).await?;
@@ -95,15 +109,26 @@ pub(crate) async fn create<A: Account>(
     Ok(Created { id: created.task.to(), block: receipt.block_number })
 }
 
-fn create_call(task: &TaskSpec, hash: B256, offer: Offer) -> Task::createCall {
-    Task::createCall {
-        kind: task.kind(),
-        taskHash: hash,
-        size: task.declared_size(),
-        minVram: offer.min_vram,
-        requiredClass: 0,
-        maxWait: offer.max_wait,
-    }
+fn create_call(contract: Address, task: &TaskSpec, hash: B256, offer: Offer) -> Call {
+    let (kind, size) = (task.kind(), task.declared_size());
+    let (min_vram, class, max_wait) = (offer.min_vram, offer.class, offer.max_wait);
+    let call = if let Some(relay) = offer.relay_signer {
+        let relayed = Task::createRelayedCall {
+            kind,
+            taskHash: hash,
+            size,
+            minVram: min_vram,
+            requiredClass: class,
+            maxWait: max_wait,
+            relay,
+        };
+        Call::new(contract, &relayed)
+    } else {
+        let plain =
+            Task::createCall { kind, taskHash: hash, size, minVram: min_vram, requiredClass: class, maxWait: max_wait };
+        Call::new(contract, &plain)
+    };
+    call.with_value(offer.fee)
 }
 
 /// Waits until the task is over, showing where it stands. An endpoint that is down or behind is asked again.

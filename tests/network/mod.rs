@@ -73,6 +73,8 @@ pub(crate) struct Network {
     pub(crate) folder: TempDir,
     pub(crate) anvil: Anvil,
     pub(crate) config: PathBuf,
+    /// What `xenon deploy` printed.
+    pub(crate) printed: String,
 }
 
 impl Network {
@@ -84,8 +86,8 @@ impl Network {
         let deployer = key_file(folder.path(), "deployer", &anvil.signers()[0]);
         let output = xenon().args(["deploy", "--rpc", &anvil.url(), "--key-file"]).arg(deployer).output().unwrap();
         let creator = key_file(folder.path(), "creator", &anvil.signers()[1]);
-        let network = Self { config: folder.path().join("xenon.toml"), folder, anvil };
-        fs::write(&network.config, stdout(&output)).unwrap();
+        let network = Self { config: folder.path().join("xenon.toml"), folder, anvil, printed: stdout(&output) };
+        fs::write(&network.config, &network.printed).unwrap();
         network.set("wallet", "key_file", &creator.display().to_string());
         network
     }
@@ -112,8 +114,19 @@ impl Network {
 
     /// Starts a relay and adds it to the configuration.
     pub(crate) fn relay(&self) -> Service {
-        let mut command = xenon();
-        let mut child = command.args(["gateway", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+        self.listening(xenon().args(["gateway", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// The same, of a relay that keeps content in a folder and signs for it with the key of anvil's account `index`.
+    pub(crate) fn signing_relay(&self, index: usize) -> Service {
+        let mut command = self.xenon();
+        command.args(["gateway", "--listen", "127.0.0.1:0", "--store"]).arg(self.folder.path().join("content"));
+        command.env("XENON_RELAY_KEY", self.anvil.signers()[index].to_bytes().to_string());
+        self.listening(&mut command)
+    }
+
+    fn listening(&self, command: &mut Command) -> Service {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
         self.set("relay", "url", url.trim());

@@ -1,0 +1,105 @@
+//! `xenon node status`, `collect`, `top-up` and `appeal`: what an operator does besides running the node.
+
+use std::fs;
+
+use alloy::primitives::{U256, keccak256};
+use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use eyre::Result;
+use xenon_executor::agent::standing;
+use xenon_protocol::{
+    chain::{Account as _, Call, RpcAccount, TypedChain as _},
+    contracts::{Node, Task},
+};
+
+use crate::{
+    cli::{AppealArgs, NodeCommand},
+    error::CliError,
+    money,
+    network::Network,
+    settings::Settings,
+};
+
+/// Runs one of the commands.
+pub(crate) async fn run(command: NodeCommand, settings: &Settings) -> Result<()> {
+    let network = Network::connect(settings).await?;
+    match command {
+        NodeCommand::Status(args) => status(&network, args.id).await,
+        NodeCommand::Collect(args) => collect(&network, &network.account(settings)?, args.id).await,
+        NodeCommand::TopUp(args) => top_up(&network, &network.account(settings)?, args.id).await,
+        NodeCommand::Appeal(args) => appeal(&network, &network.account(settings)?, &args).await,
+    }
+}
+
+/// The node, which must have joined.
+async fn node(network: &Network, id: u32) -> Result<Node::NodeView> {
+    let view = network.chain.view(network.contracts.node, &Node::nodeOfCall { node: id }).await?;
+    if view.key.is_zero() {
+        return Err(CliError::UnknownNode { id, contract: network.contracts.node }.into());
+    }
+    Ok(view)
+}
+
+async fn earned(network: &Network, id: u32) -> Result<U256> {
+    Ok(U256::from(network.chain.view(network.contracts.task, &Task::earnedByCall { node: id }).await?))
+}
+
+async fn status(network: &Network, id: u32) -> Result<()> {
+    let view = node(network, id).await?;
+    let standing = standing(&network.chain, &network.contracts, id).await?;
+    let credit = Task::creditOfCall { account: view.operator };
+    let credit = network.chain.view(network.contracts.task, &credit).await?;
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header(["node", &id.to_string()]);
+    table.add_row(["standing".to_owned(), standing.to_string()]);
+    table.add_row(["score".to_owned(), format!("{} of 640", standing.score)]);
+    table.add_row(["stake".to_owned(), format!("{} CNX", money::show(U256::from(standing.stake)))]);
+    table.add_row(["earned, not collected".to_owned(), format!("{} CNX", money::show(earned(network, id).await?))]);
+    table.add_row(["credit of its operator".to_owned(), format!("{} CNX", money::show(credit))]);
+    table.add_row(["class".to_owned(), view.class.to_string()]);
+    table.add_row(["operator".to_owned(), view.operator.to_string()]);
+    table.add_row(["key".to_owned(), view.key.to_string()]);
+    println!("{table}");
+    Ok(())
+}
+
+async fn collect(network: &Network, account: &RpcAccount, id: u32) -> Result<()> {
+    let (view, task) = (node(network, id).await?, network.contracts.task);
+    let earned = earned(network, id).await?;
+    if !earned.is_zero() {
+        account.send(Call::new(task, &Task::collectCall { node: id })).await?;
+    }
+    println!("collected {} CNX for {}", money::show(earned), view.operator);
+    if view.operator != account.address() {
+        return Ok(());
+    }
+    let credit = network.chain.view(task, &Task::creditOfCall { account: account.address() }).await?;
+    account.send(Call::new(task, &Task::withdrawCall { to: account.address() })).await?;
+    println!("withdrew {} CNX", money::show(credit));
+    Ok(())
+}
+
+async fn top_up(network: &Network, account: &RpcAccount, id: u32) -> Result<()> {
+    let view = node(network, id).await?;
+    let full = network.chain.view(network.contracts.node, &Node::minStakeCall {}).await?;
+    let missing = U256::from(full).saturating_sub(U256::from(view.stake));
+    if missing.is_zero() {
+        println!("the stake is complete");
+        return Ok(());
+    }
+    let call = Call::new(network.contracts.node, &Node::topUpCall { node: id }).with_value(missing);
+    account.send(call).await?;
+    println!("added {} CNX; a suspended node must be resumed by its operator", money::show(missing));
+    Ok(())
+}
+
+async fn appeal(network: &Network, account: &RpcAccount, args: &AppealArgs) -> Result<()> {
+    node(network, args.id).await?;
+    let evidence = fs::read(&args.evidence).map_err(|error| CliError::unreadable(&args.evidence, &error))?;
+    let evidence = keccak256(evidence);
+    let receipt =
+        account.send(Call::new(network.contracts.node, &Node::appealCall { node: args.id, evidence })).await?;
+    let appealed: Node::Appealed =
+        receipt.event().ok_or(CliError::Incomplete { what: "appeal", missing: "Appealed" })?;
+    println!("appealed with evidence {evidence}: a decision is due until {} (Unix time)", appealed.decideBy);
+    Ok(())
+}
