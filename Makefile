@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # The targets share build folders.
 .NOTPARALLEL:
-.PHONY: setup demo test test-contracts test-rust test-shell bench bench-gas lint lint-contracts lint-rust lint-house fmt snapshots clean help
+.PHONY: setup analyse symbolic mutate demo test test-contracts test-rust test-shell bench bench-gas lint lint-contracts lint-rust lint-house fmt snapshots clean help
 
 FORGE := .xenon/bin/forge
 CARGO := cargo
@@ -63,6 +63,15 @@ lint-house: setup
 fmt: setup ## format Solidity and Rust
 	$(FORGE) fmt
 	$(CARGO) fmt --all
+
+analyse: setup ## static analysis of the contracts (slither)
+	script/analysis/slither
+
+symbolic: setup ## prove properties of the contracts' libraries, within bounds (halmos)
+	script/analysis/symbolic
+
+mutate: setup ## mutation test of the contracts (hours)
+	script/analysis/mutate $(ARGS)
 
 snapshots: setup ## accept the gas figures of the tests as the new snapshots/
 	FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true $(FORGE) test
