@@ -287,6 +287,9 @@ pub(crate) struct KeeperArgs {
     /// The most tasks seated or drawn by one transaction.
     #[arg(long, default_value_t = 16)]
     pub(crate) max_tasks: u32,
+    /// Also end the cases of frozen nodes that are over, for which nobody pays.
+    #[arg(long)]
+    pub(crate) end_cases: bool,
 }
 
 /// Options of a relay.

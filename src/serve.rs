@@ -44,7 +44,7 @@ pub(crate) async fn node(args: &NodeRunArgs, settings: &Settings) -> Result<()> 
 pub(crate) async fn keeper(args: &KeeperArgs, settings: &Settings) -> Result<()> {
     let network = Network::connect(settings).await?;
     let account = network.account(settings)?;
-    let policy = Policy { max_tasks: args.max_tasks, ..Policy::default() };
+    let policy = Policy { max_tasks: args.max_tasks, cases: args.end_cases, ..Policy::default() };
     let config = KeeperConfig { from_block: network.from_block, ..KeeperConfig::default() };
     Ok(Keeper::new(account, network.contracts, policy, config).run(interrupted()).await?)
 }
