@@ -6,21 +6,28 @@ import {Level} from "../../../contracts/types/ValueRate.sol";
 import {TypedAssertions} from "../TypedAssertions.sol";
 
 /// @notice Invariant 3, whole sequences: a book that starts empty serves by level, then in order of arrival.
-/// @dev Two levels that may be any two; every entry stands at one of them.
+/// @dev Two levels, in one word of the bitmap or in two; every entry stands at one of them.
 contract OrderBookSequencesSymbolicTest is TypedAssertions {
     using OrderBook for OrderBook.Book;
     using OrderBook for OrderBook.Entries;
 
-    /// Above the highest level a value can have.
-    uint16 private constant LEVEL_LIMIT = 0xff00;
+    uint16 private constant LOW_WORD = 0x1200;
+    uint16 private constant HIGH_WORD = 0x3400;
 
     OrderBook.Book private book;
     OrderBook.Entries private entries;
 
     /// @custom:proves Three pushed, one taken out, the rest served: the higher level first, each level in order of arrival.
-    /// @custom:bound 3 pushes, 1 removal, all levels low < high, every way to distribute and to take out.
-    function check_threeAreServedByLevelAndArrival(uint16 low, uint16 high, uint8 levels, uint8 taken) public {
-        vm.assume(low != 0 && low < high && high < LEVEL_LIMIT);
+    /// @custom:bound 3 pushes, 1 removal; two levels, any of one word or any of two words, every way to distribute the entries
+    /// over them and to take one out.
+    function check_threeAreServedByLevelAndArrival(
+        uint8 lowByte,
+        uint8 highByte,
+        bool oneWord,
+        uint8 levels,
+        uint8 taken
+    ) public {
+        (uint16 low, uint16 high) = _levels(lowByte, highByte, oneWord);
         (levels, taken) = (_concrete(levels, 8), _concrete(taken, 4));
         uint256[] memory order = new uint256[](3);
         uint256 n;
@@ -37,9 +44,10 @@ contract OrderBookSequencesSymbolicTest is TypedAssertions {
     }
 
     /// @custom:proves An entry that was served and could not be seated goes back to the front and is served first again.
-    /// @custom:bound 2 pushes, 1 requeued, 1 more push, all levels low < high, every way to distribute.
-    function check_theRequeuedIsServedFirstAgain(uint16 low, uint16 high, uint8 levels) public {
-        vm.assume(low != 0 && low < high && high < LEVEL_LIMIT);
+    /// @custom:bound 2 pushes, 1 requeued, 1 more push; two levels, any of one word or any of two words, every way to distribute
+    /// the entries over them.
+    function check_theRequeuedIsServedFirstAgain(uint8 lowByte, uint8 highByte, bool oneWord, uint8 levels) public {
+        (uint16 low, uint16 high) = _levels(lowByte, highByte, oneWord);
         levels = _concrete(levels, 8);
         book.pushBack(entries, 1, _pick(low, high, levels, 1), 1);
         book.pushBack(entries, 2, _pick(low, high, levels, 2), 2);
@@ -56,6 +64,11 @@ contract OrderBookSequencesSymbolicTest is TypedAssertions {
             }
         }
         _serve(order, n, low, high, levels);
+    }
+
+    function _levels(uint8 lowByte, uint8 highByte, bool oneWord) private pure returns (uint16 low, uint16 high) {
+        if (oneWord) vm.assume(lowByte < highByte);
+        (low, high) = (LOW_WORD | lowByte, (oneWord ? LOW_WORD : HIGH_WORD) | highByte);
     }
 
     /// @dev One path for each value below `limit`, instead of one condition after the other on an unknown.
