@@ -64,8 +64,9 @@ fmt: setup ## format Solidity and Rust
 	$(FORGE) fmt
 	$(CARGO) fmt --all
 
-analyse: setup ## static analysis of the contracts (slither)
+analyse: setup ## static analysis of the contracts (slither, and aderyn, which the first run builds)
 	script/analysis/slither
+	script/analysis/aderyn
 
 symbolic: setup ## prove properties of the contracts' libraries, within bounds (halmos)
 	script/analysis/symbolic

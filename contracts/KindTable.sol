@@ -99,9 +99,10 @@ abstract contract KindTable is ITask {
     }
 
     function _setTerms(Terms memory t) private {
-        bool ok = t.commitGrace != 0 && t.commitFactor != 0 && t.revealWindow != 0 && t.deliverWindow != 0
-            && t.vacancyWindow != 0 && t.commitGrace <= 1 days && t.revealWindow <= 1 days && t.deliverWindow <= 1 days
-            && t.vacancyWindow <= 1 days && t.crankBps <= 300 && t.errorBps <= 1000 && t.refills <= 2;
+        bool ok = t.commitGrace != 0 && t.commitFactor != 0 && t.commitFactor <= 16 && t.revealWindow != 0
+            && t.deliverWindow != 0 && t.vacancyWindow != 0 && t.commitGrace <= 1 days && t.revealWindow <= 1 days
+            && t.deliverWindow <= 1 days && t.vacancyWindow <= 1 days && t.crankBps <= 300 && t.errorBps <= 1000
+            && t.refills <= 2;
         if (!ok) revert TermsOutOfBounds(t);
         _terms = t;
         emit TermsChanged(t);

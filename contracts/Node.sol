@@ -172,10 +172,7 @@ contract Node is Stakes {
             Fate fate = end.fate;
             if (end.lapse != Lapse.None && _penalize(node, end.lapse) && fate == Fate.Free) fate = Fate.Suspend;
             NodeSlot slot = _pool.slots[node];
-            // Who is to be frozen already keeps the older case: it must not be shed for one of its own making.
-            if (fate == Fate.Freeze && slot.intent() != Intent.Freeze) {
-                _cases[node] = Case(task, 0, 0, false, [ends[(i + 1) % 3].node, ends[(i + 2) % 3].node]);
-            }
+            if (fate == Fate.Freeze) _charge(node, slot, task, [ends[(i + 1) % 3].node, ends[(i + 2) % 3].node]);
             _free(node, slot.withWeight(end.weight), fate);
         }
         _pool.lower(NodePool.BUSY, released);
@@ -252,7 +249,10 @@ contract Node is Stakes {
 
     /// @inheritdoc INode
     function freeInTier(uint8 tier, uint256 position) external view returns (NodeId) {
-        return _pool.tierSets[tier].nodeAt(position);
+        uint256 word = _pool.tierWords[tier];
+        if (position >= uint32(word)) return NodeId.wrap(0);
+        (ClassId class, uint256 rest) = _pool.locate(tier, word, position);
+        return _pool.classSets[class].nodeAt(rest);
     }
 
     /// @inheritdoc INode
@@ -288,11 +288,6 @@ contract Node is Stakes {
     /// @inheritdoc INode
     function deferred() external view returns (uint256) {
         return _pool.postponed();
-    }
-
-    /// @inheritdoc INode
-    function activeNodes() external view returns (uint32) {
-        return _pool.counter(NodePool.ACTIVE);
     }
 
     /// @dev The class of (`classHash`, `tier`), opened when new.

@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 import {ITask} from "./interfaces/ITask.sol";
-import {TaskId} from "./types/Ids.sol";
+import {NodeId, TaskId} from "./types/Ids.sol";
 
-/// @title Escrows and credits: the part of Task that moves money.
+/// @title Escrows, earnings and credits: the part of Task that moves money.
 /// @dev Nothing is sent to anybody but by `withdraw`.
 abstract contract Purse is ITask {
     /// @dev Creator and escrow share a slot: 160 + 96 bits.
@@ -13,9 +13,16 @@ abstract contract Purse is ITask {
         uint96 amount;
     }
 
+    /// @dev A node's key and what it has earned and not collected share a slot: 160 + 96 bits.
+    struct Account {
+        address key;
+        uint96 earned;
+    }
+
     uint256 private constant BPS = 10_000;
 
     mapping(TaskId => Escrow) internal _escrows;
+    mapping(NodeId => Account) internal _accounts;
     mapping(address => uint256) private _credits;
 
     /// @inheritdoc ITask
@@ -31,6 +38,16 @@ abstract contract Purse is ITask {
     /// @inheritdoc ITask
     function creditOf(address account) external view returns (uint256) {
         return _credits[account];
+    }
+
+    /// @inheritdoc ITask
+    function earnedBy(NodeId node) external view returns (uint96) {
+        return _accounts[node].earned;
+    }
+
+    /// @dev Refuses everybody but the key of `node`.
+    function _checkKey(NodeId node) internal view {
+        if (msg.sender != _accounts[node].key) revert NotNodeKey(node, msg.sender);
     }
 
     /// @dev Credits `bps` of the escrow to whoever turned the crank.

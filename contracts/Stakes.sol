@@ -5,7 +5,7 @@ import {INode} from "./interfaces/INode.sol";
 import {NodePool} from "./libraries/NodePool.sol";
 import {NodeId, TaskId} from "./types/Ids.sol";
 import {NodeSlot} from "./types/NodeSlot.sol";
-import {NotAllowed} from "./types/Wiring.sol";
+import {NoTreasury, NotAllowed} from "./types/Wiring.sol";
 
 /// @title Stakes: penalties, freezes, appeals, slashes.
 /// @notice The part of the node registry that holds money.
@@ -21,6 +21,8 @@ abstract contract Stakes is INode {
     uint256 private constant MIN_UNBONDING = 2 days;
     uint256 private constant MAX_UNBONDING = 90 days;
     uint256 private constant MAX_APPEAL = 7 days;
+    /// @dev So that a ruling can pass the owner's timelock in time.
+    uint256 private constant MIN_ARBITRATION = 3 days;
     uint256 private constant MAX_ARBITRATION = 14 days;
 
     address private immutable OWNER;
@@ -33,7 +35,9 @@ abstract contract Stakes is INode {
 
     NodePool.Pool internal _pool;
     mapping(NodeId => Owner) internal _owners;
-    mapping(NodeId => Case) internal _cases;
+    mapping(NodeId => Case) private _cases;
+    /// @dev What a node is accused of besides its case, one after the other.
+    mapping(NodeId => TaskId[]) private _accusations;
     Rules private _rules;
     uint32 internal _total;
     uint128 private _slashed;
@@ -47,6 +51,7 @@ abstract contract Stakes is INode {
         if (minStake_ == 0 || unbondingSeconds_ < MIN_UNBONDING || unbondingSeconds_ > MAX_UNBONDING) {
             revert StakeOutOfBounds(minStake_, unbondingSeconds_);
         }
+        if (treasury == address(0)) revert NoTreasury();
         OWNER = owner;
         TREASURY = treasury;
         minStake = minStake_;
@@ -75,6 +80,14 @@ abstract contract Stakes is INode {
     }
 
     /// @inheritdoc INode
+    function addEvidence(NodeId node, bytes32 evidence) external {
+        Case storage c = _appealed(node);
+        if (block.timestamp > c.until) revert CaseOver(node, c.until);
+        if (evidence == 0) revert EvidenceZero(node);
+        emit EvidenceAdded(node, c.task, msg.sender, evidence);
+    }
+
+    /// @inheritdoc INode
     function slash(NodeId node) external {
         Case storage c = _frozen(node);
         if (c.appealed) revert AlreadyAppealed(node);
@@ -83,25 +96,24 @@ abstract contract Stakes is INode {
     }
 
     /// @inheritdoc INode
-    function arbitrate(NodeId node, Ruling ruling) external only(OWNER) {
-        Case storage c = _frozen(node);
-        if (!c.appealed) revert NotAppealed(node);
+    function arbitrate(NodeId node, TaskId task, Ruling ruling) external only(OWNER) {
+        Case memory c = _appealed(node);
+        if (task != c.task) revert OtherCase(node, c.task, task);
         if (block.timestamp > c.until) revert CaseOver(node, c.until);
-        emit CaseDecided(node, c.task, ruling);
-        if (ruling == Ruling.Guilty) return _slash(node, c.task);
-        _store(node, _pool.slots[node].withStatus(Status.Paused));
+        emit CaseDecided(node, task, ruling);
+        if (ruling == Ruling.Guilty) return _slash(node, task);
+        _acquit(node, c.quitAt);
         if (ruling == Ruling.Innocent) return;
-        _accuse(c.accused[0], c.task);
-        _accuse(c.accused[1], c.task);
+        _accuse(c.accused[0], task);
+        _accuse(c.accused[1], task);
     }
 
     /// @inheritdoc INode
     function thaw(NodeId node) external {
-        Case storage c = _frozen(node);
-        if (!c.appealed) revert NotAppealed(node);
+        Case storage c = _appealed(node);
         if (block.timestamp <= c.until) revert CaseOpen(node, c.until);
         emit CaseLapsed(node, c.task);
-        _store(node, _pool.slots[node].withStatus(Status.Paused));
+        _acquit(node, c.quitAt);
     }
 
     /// @inheritdoc INode
@@ -122,6 +134,11 @@ abstract contract Stakes is INode {
     /// @inheritdoc INode
     function caseOf(NodeId node) external view returns (Case memory) {
         return _cases[node];
+    }
+
+    /// @inheritdoc INode
+    function accusationsOf(NodeId node) external view returns (TaskId[] memory) {
+        return _accusations[node];
     }
 
     /// @inheritdoc INode
@@ -160,6 +177,41 @@ abstract contract Stakes is INode {
         return _cases[node];
     }
 
+    /// @dev The case of a frozen node that somebody appealed for.
+    function _appealed(NodeId node) private view returns (Case storage c) {
+        c = _frozen(node);
+        if (!c.appealed) revert NotAppealed(node);
+    }
+
+    /// @dev Notes why `node` is about to be frozen. Who has a case, or is to be frozen for one, keeps that one: it must
+    /// not be shed for another of the node's own making. The new one follows as an accusation.
+    function _charge(NodeId node, NodeSlot slot, TaskId task, NodeId[2] memory accused) internal {
+        bool charged = slot.status() == Status.Frozen || slot.intent() == Intent.Freeze;
+        if (!charged) {
+            uint40 quitAt = slot.status() == Status.Unbonding ? slot.since() : 0;
+            _cases[node] = Case(task, 0, 0, false, accused, quitAt);
+        } else if (_cases[node].task != task) {
+            _accusations[node].push(task);
+            emit Accused(node, task);
+        }
+    }
+
+    /// @dev The stake of a frozen node is released: it is paused, or unbonds as it did before, or is frozen for the next
+    /// thing it is accused of.
+    function _acquit(NodeId node, uint40 quitAt) private {
+        NodeSlot slot = _pool.slots[node];
+        TaskId[] storage accusations = _accusations[node];
+        uint256 left = accusations.length;
+        if (left != 0) {
+            NodeId[2] memory nobody;
+            _cases[node] = Case(accusations[left - 1], 0, 0, false, nobody, quitAt);
+            accusations.pop();
+            return _freeze(node, slot);
+        }
+        if (quitAt != 0) return _store(node, slot.withStatus(Status.Unbonding).withSince(quitAt));
+        _store(node, slot.withStatus(Status.Paused));
+    }
+
     /// @dev Freezes a node that is neither seated, in the sets nor counted as active; its case is noted already.
     function _freeze(NodeId node, NodeSlot slot) private {
         Case storage c = _cases[node];
@@ -173,9 +225,10 @@ abstract contract Stakes is INode {
     function _accuse(NodeId node, TaskId task) private {
         NodeSlot slot = _pool.slots[node];
         Status status = slot.status();
-        if (status == Status.None || status == Status.Frozen || status >= Status.Gone) return;
+        if (status == Status.None || status >= Status.Gone) return;
         NodeId[2] memory nobody;
-        _cases[node] = Case(task, 0, 0, false, nobody);
+        _charge(node, slot, task, nobody);
+        if (status == Status.Frozen) return;
         bool seatedOrHeld = status == Status.Busy || (status == Status.Free && slot.inSets() && _pool.closed());
         if (!seatedOrHeld) {
             bool free = status == Status.Free;
@@ -213,7 +266,7 @@ abstract contract Stakes is INode {
     function _setRules(Rules memory r) private {
         bool ok = r.missPenalty <= minStake / 100 && r.concealPenalty <= minStake / 10
             && r.missPenalty <= r.concealPenalty && r.appealSeconds >= 1 days && r.appealSeconds <= MAX_APPEAL
-            && r.arbitrationSeconds >= 1 days && r.arbitrationSeconds <= MAX_ARBITRATION
+            && r.arbitrationSeconds >= MIN_ARBITRATION && r.arbitrationSeconds <= MAX_ARBITRATION
             && uint256(r.appealSeconds) + r.arbitrationSeconds < unbondingSeconds;
         if (!ok) revert RulesOutOfBounds(r);
         _rules = r;

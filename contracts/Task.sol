@@ -16,7 +16,7 @@ import {VramTier} from "./libraries/VramTier.sol";
 import {ClassId, NodeId, TaskId} from "./types/Ids.sol";
 import {TaskSlot, TaskSlots} from "./types/TaskSlot.sol";
 import {ValueRate, ValueRates} from "./types/ValueRate.sol";
-import {NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
+import {NoTreasury, NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
 import {LibBit} from "solady/utils/LibBit.sol";
 
 /// @title Escrow, seats, votes, settlement, delivery.
@@ -27,14 +27,12 @@ import {LibBit} from "solady/utils/LibBit.sol";
 contract Task is KindTable, Purse, Relays {
     using Settlement for Settlement.Outcome;
 
-    /// @dev A node's key and what it has earned and not collected share a slot: 160 + 96 bits.
-    struct Account {
-        address key;
-        uint96 earned;
-    }
-
     /// @inheritdoc ITask
     bytes32 public constant ERROR_PREFIX = Verdict.ERROR_PREFIX;
+    /// Seconds for which a created task cannot be cancelled: whoever fills the queue runs the risk of being served.
+    uint32 public constant CANCEL_AFTER = 60;
+    /// Shortest wait a creator may ask for, in seconds: an expiry is no way around `CANCEL_AFTER`.
+    uint32 public constant MIN_WAIT = 60;
     /// Longest wait a creator may ask for, in seconds.
     uint32 public constant MAX_WAIT = 7 days;
     /// The most a task may carry, as a part of the stake of each of its nodes: 1 / 4.
@@ -55,7 +53,6 @@ contract Task is KindTable, Purse, Relays {
 
     uint40 private _lastTask;
     mapping(TaskId => TaskSlot) private _tasks;
-    mapping(NodeId => Account) private _accounts;
     mapping(NodeId => bytes32) private _votes;
 
     modifier only(address required) {
@@ -72,6 +69,7 @@ contract Task is KindTable, Purse, Relays {
         KindTable(w.owner, terms_, kinds_)
     {
         if (w.task != address(this)) revert WrongAddress(w.task, address(this));
+        if (w.treasury == address(0)) revert NoTreasury();
         uint256 limit = INode(w.node).minStake() / STAKE_PER_FEE;
         if (maxFee_ == 0 || maxFee_ > limit) revert MaxFeeOutOfBounds(maxFee_, limit);
         NODE = INode(w.node);
@@ -110,6 +108,8 @@ contract Task is KindTable, Purse, Relays {
     function cancel(TaskId task) external {
         TaskSlot s = _inState(task, State.Queued);
         if (msg.sender != _escrows[task].creator) revert NotCreator(task, msg.sender);
+        uint256 until = uint256(s.createdAt()) + CANCEL_AFTER;
+        if (block.timestamp <= until) revert TooEarly(task, until);
         QUEUE.remove(task, s.ticket());
         _endQueued(task, s, Ending.Cancelled);
     }
@@ -147,6 +147,7 @@ contract Task is KindTable, Purse, Relays {
 
     /// @inheritdoc ITask
     function commit(NodeId node, TaskId task, bytes32 commitment) external {
+        _checkKey(node);
         (TaskSlot s, uint256 index) = _seated(node, task, State.Committing);
         if (commitment == 0) revert CommitmentZero();
         if (s.commitRank(index) != 0) revert AlreadyCommitted(task, node);
@@ -163,7 +164,11 @@ contract Task is KindTable, Purse, Relays {
         if (s.commitRank(index) == 0) revert NotCommitted(task, node);
         if (s.revealRank(index) != 0) revert AlreadyRevealed(task, node);
         bytes32 commitment = commitmentOf(task, msg.sender, result, salt);
-        if (commitment != _votes[node]) revert WrongReveal(task, node, _votes[node], commitment);
+        if (commitment != _votes[node]) {
+            // The commitment names the key, so only a wrong one needs to be told from a wrong result.
+            _checkKey(node);
+            revert WrongReveal(task, node, _votes[node], commitment);
+        }
 
         s = s.withReveal(index);
         emit Revealed(task, node, result);
@@ -254,13 +259,8 @@ contract Task is KindTable, Purse, Relays {
         (o.kind, o.tier, o.class) = (s.kind(), s.tier(), s.class());
         if (s.state() == State.Vacant) o.seats = uint8(LibBit.popCount(s.vacated()));
         if (s.state() != State.Queued) return o;
-        (o.seats, o.expiresAt, o.ticket) = (3, s.deadline(), s.ticket());
+        (o.seats, o.createdAt, o.expiresAt, o.ticket) = (3, s.createdAt(), s.deadline(), s.ticket());
         o.level = ValueRates.rate(_escrows[task].amount, Duration.estimateMs(_kinds[o.kind], s.size())).level();
-    }
-
-    /// @inheritdoc ITask
-    function earnedBy(NodeId node) external view returns (uint96) {
-        return _accounts[node].earned;
     }
 
     /// @inheritdoc ITask
@@ -289,9 +289,8 @@ contract Task is KindTable, Purse, Relays {
         if (s.state() != required) revert WrongState(task, s.state(), required);
     }
 
-    /// @dev The slot and the seat of `node`, in time and called by its key.
+    /// @dev The slot and the seat of `node`, in time.
     function _seated(NodeId node, TaskId task, State required) private view returns (TaskSlot s, uint256 index) {
-        if (msg.sender != _accounts[node].key) revert NotNodeKey(node, msg.sender);
         s = _tasks[task];
         index = s.seatOf(node);
         if (index == 3) revert NotSeated(task, node);
@@ -301,7 +300,7 @@ contract Task is KindTable, Purse, Relays {
 
     /// @dev The slot of a task that `node` may deliver now, called by its key.
     function _delivering(NodeId node, TaskId task, bytes32 content) private view returns (TaskSlot s) {
-        if (msg.sender != _accounts[node].key) revert NotNodeKey(node, msg.sender);
+        _checkKey(node);
         s = _inState(task, State.Delivering);
         NodeId deliverer = s.node(s.deliverer());
         if (node != deliverer) revert NotDeliverer(task, node, deliverer);
@@ -329,7 +328,7 @@ contract Task is KindTable, Purse, Relays {
         Kind memory spec = _knownKind(kind, size);
         uint96 fee = _checkedFee();
         if (taskHash == 0) revert HashZero();
-        if (maxWait == 0 || maxWait > MAX_WAIT) revert WaitOutOfBounds(maxWait, MAX_WAIT);
+        if (maxWait < MIN_WAIT || maxWait > MAX_WAIT) revert WaitOutOfBounds(maxWait, MIN_WAIT, MAX_WAIT);
         uint8 tier = tierFor(minVram, requiredClass);
         ValueRate value = ValueRates.rate(fee, Duration.estimateMs(spec, size));
         if (ValueRate.unwrap(value) < ValueRate.unwrap(minValue)) revert ValueTooLow(value, minValue);
@@ -337,7 +336,8 @@ contract Task is KindTable, Purse, Relays {
         task = TaskId.wrap(++_lastTask);
         uint40 expiresAt = uint40(block.timestamp + maxWait);
         _escrows[task] = Escrow(msg.sender, fee);
-        TaskSlot s = TaskSlots.queued(kind, size, tier, requiredClass).withDeadline(expiresAt);
+        TaskSlot s =
+            TaskSlots.queued(kind, size, tier, requiredClass).withDeadline(expiresAt).withCreatedAt(block.timestamp);
         if (relay != address(0)) {
             s = s.withRelayed();
             _nameRelay(task, relay);
@@ -358,7 +358,8 @@ contract Task is KindTable, Purse, Relays {
 
     /// @dev Ends a task that never got its nodes and has left the queue: the whole fee goes back.
     function _endQueued(TaskId task, TaskSlot s, Ending ending) private {
-        _tasks[task] = s.withState(State.Ended).withTicket(0);
+        NodeId[3] memory nobody;
+        _tasks[task] = s.withState(State.Ended).withNodes(nobody);
         (address creator, uint96 refund) = _takeEscrow(task);
         _credit(creator, refund);
         emit TaskWithdrawn(task, ending, refund);

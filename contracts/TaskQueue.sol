@@ -236,12 +236,16 @@ contract TaskQueue is QueueState {
         if (most != header.get(LIMIT, COUNT)) _header = header.set(LIMIT, COUNT, most);
     }
 
-    /// @dev As many free nodes as seats, besides those that were let go from them: they may be free, and are passed over.
+    /// @dev As many free nodes as seats, those that were let go from them (they may be free, and are passed over), and as
+    /// many more as the pool's floor asks for beyond the three of a task.
     function _canRefill(Servable.Left memory left, ITask.Order memory o) private view returns (bool) {
-        uint256 wanted = 2 * uint256(o.seats);
-        if (ClassId.unwrap(o.class) == 0) return left.freeFrom(o.tier) >= wanted;
+        uint256 seats = 2 * uint256(o.seats);
+        if (ClassId.unwrap(o.class) == 0) {
+            return left.freeFrom(o.tier) + PoolFloor.LEAST >= seats + left.floorFrom(o.tier);
+        }
         if (o.class == left.held) return false;
-        return NODE.classState(o.class).free >= wanted + 3 * left.takenOf(o.class);
+        INode.ClassState memory state = NODE.classState(o.class);
+        return state.free + PoolFloor.LEAST >= seats + state.floor + 3 * left.takenOf(o.class);
     }
 
     /// @dev Keeps the free nodes of the reserved class from all other tasks; a reservation that is void or over ends.
@@ -295,10 +299,11 @@ contract TaskQueue is QueueState {
         emit TaskDrawn(task, block.number);
     }
 
-    /// @dev A drawn task that found no nodes goes back to the front of its level. It has waited: it may reserve at once.
+    /// @dev A drawn task that found no nodes goes back to the front of its level.
     function _requeue(TaskId task) private {
         ITask.Order memory o = TASK.orderOf(task);
-        TASK.requeued(task, _add(o.level, BookTag.pack(task, o.kind, o.tier, o.class, o.expiresAt, 0), true));
+        uint256 tag = BookTag.pack(task, o.kind, o.tier, o.class, o.expiresAt, uint32(o.createdAt));
+        TASK.requeued(task, _add(o.level, tag, true));
         emit TaskRequeued(task);
     }
 

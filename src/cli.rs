@@ -165,8 +165,8 @@ pub(crate) struct SubmitArgs {
     /// GB of accelerator memory each node must have.
     #[arg(long, default_value_t = 0, value_name = "GB")]
     pub(crate) min_vram: u16,
-    /// Seconds in the queue after which the task may be expired, with a refund.
-    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
+    /// Seconds in the queue after which the task may be expired, with a refund: one minute to seven days.
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(60..=604_800))]
     pub(crate) max_wait: u32,
     /// Only nodes of this class may run it. Without one, any open class does: one with at least 1/32 of all active
     /// nodes. Naming a class buys the choice of the machines, and of their company: name one in which many operators
@@ -241,7 +241,9 @@ pub(crate) enum NodeCommand {
     /// Bring a stake that penalties have diminished back to its full height.
     TopUp(NodeIdArgs),
     /// Appeal against a freeze, with a file that holds the evidence; keep that file.
-    Appeal(AppealArgs),
+    Appeal(EvidenceArgs),
+    /// Add another file of evidence to an appeal that is not decided yet; keep that file. Anybody may.
+    Evidence(EvidenceArgs),
 }
 
 /// A node by its number.
@@ -251,12 +253,12 @@ pub(crate) struct NodeIdArgs {
     pub(crate) id: u32,
 }
 
-/// Options of an appeal.
+/// A node and what speaks for or against it.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct AppealArgs {
+pub(crate) struct EvidenceArgs {
     /// The number that the node was given when it joined.
     pub(crate) id: u32,
-    /// The transcript from which anybody can replay the task; its hash goes on chain.
+    /// The evidence, such as a transcript from which anybody can replay the task; its hash goes on chain.
     #[arg(long, value_name = "FILE")]
     pub(crate) evidence: PathBuf,
 }
@@ -326,4 +328,21 @@ pub(crate) struct DeployArgs {
     /// Receives slashed stake; the deployer when not given.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) treasury: Option<Address>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_the_network_refuses_is_refused_here() {
+        let parse = |wait| Cli::try_parse_from(["xenon", "task", "submit", "--price", "1", "--max-wait", wait]);
+        for wait in ["59", "604801"] {
+            let error = parse(wait).unwrap_err().to_string();
+            assert!(error.contains("--max-wait") && error.contains("60..=604800"), "{error}");
+        }
+        for wait in ["60", "604800"] {
+            assert!(parse(wait).is_ok(), "{wait}");
+        }
+    }
 }

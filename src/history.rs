@@ -25,6 +25,8 @@ pub(crate) struct TaskHistory {
     pub(crate) drawn: Option<u64>,
     pub(crate) seated: Option<Seated>,
     pub(crate) commits: Vec<(u32, u64)>,
+    /// Since when results are shown.
+    pub(crate) reveal_opened: Option<u64>,
     pub(crate) reveals: Vec<(u32, B256, u64)>,
     pub(crate) settled: Option<Settled>,
     pub(crate) delivered: Option<Delivered>,
@@ -78,8 +80,8 @@ impl TaskHistory {
             (Some(settled), _) if settled.ending != Ending::Agreed => ending_name(settled.ending),
             (Some(_), _) if self.delivered.is_some() => "delivered",
             (Some(_), _) => "awaiting delivery",
-            (None, Some(seated)) if self.commits.len() < seated.nodes.len() => "computing",
-            (None, Some(_)) => "revealing",
+            (None, Some(_)) if self.reveal_opened.is_some() => "revealing",
+            (None, Some(_)) => "computing",
             (None, None) if self.drawn.is_some() => "drawn",
             (None, None) => "queued",
         }
@@ -112,6 +114,7 @@ impl TaskHistory {
             Some(self.created),
             self.drawn,
             self.seated.as_ref().map(|seated| seated.block),
+            self.reveal_opened,
             self.settled.as_ref().map(|settled| settled.block),
             self.delivered.as_ref().map(|delivered| delivered.block),
             self.closed.map(|(block, _, _)| block),
@@ -152,6 +155,7 @@ impl TaskHistory {
             drawn: None,
             seated: None,
             commits: Vec::new(),
+            reveal_opened: None,
             reveals: Vec::new(),
             settled: None,
             delivered: None,
@@ -168,6 +172,7 @@ impl TaskHistory {
                 self.seated = Some(Seated { block, log_index, nodes: e.nodes, keeper: e.keeper, crank_reward });
             }
             E::Committed(e) => self.commits.push((e.node, block)),
+            E::RevealOpened(_) => self.reveal_opened = Some(block),
             E::Revealed(e) => self.reveals.push((e.node, e.result, block)),
             E::TaskSettled(e) => self.settled = Some(settled(&e, block)),
             E::Delivered(e) => {
@@ -287,6 +292,7 @@ fn task_of(event: &Task::TaskEvents) -> Option<u64> {
         E::SeatsRefilled(e) => e.task,
         E::Advanced(e) => e.task,
         E::Committed(e) => e.task,
+        E::RevealOpened(e) => e.task,
         E::Revealed(e) => e.task,
         E::TaskSettled(e) => e.task,
         E::Delivered(e) => e.task,
@@ -295,4 +301,63 @@ fn task_of(event: &Task::TaskEvents) -> Option<u64> {
         _ => return None,
     };
     Some(id.to())
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::{
+        primitives::aliases::{U40, U96},
+        sol_types::SolEvent,
+    };
+
+    use super::*;
+
+    const TASK: U40 = U40::ONE;
+
+    fn log(network: &Deployment, index: u64, event: &impl SolEvent) -> EventLog {
+        let (topics, data) = event.encode_log_data().split();
+        EventLog {
+            address: network.task,
+            topics,
+            data,
+            block_number: index,
+            block_hash: B256::ZERO,
+            transaction_hash: B256::ZERO,
+            log_index: 0,
+        }
+    }
+
+    fn created() -> Task::TaskCreated {
+        Task::TaskCreated {
+            task: TASK,
+            creator: Address::ZERO,
+            kind: 0,
+            taskHash: B256::repeat_byte(1),
+            size: 1,
+            minVram: 0,
+            requiredClass: 0,
+            fee: U96::ONE,
+            value: U256::ONE,
+            expiresAt: U40::from(9),
+        }
+    }
+
+    #[test]
+    fn a_task_that_goes_on_with_two_commitments_is_revealing() {
+        let network = Deployment::of(Address::ZERO, 1);
+        let (keeper, nodes, class) = (Address::ZERO, [1, 2, 3], 1);
+        let seated =
+            Task::TaskSeated { task: TASK, nodes, class, commitBy: U40::from(9), keeper, crankReward: U96::ZERO };
+        let mut logs = vec![log(&network, 1, &created())];
+        let status = |logs: &[EventLog]| fold(&network, logs)[&1].status();
+        assert_eq!(status(&logs), "queued");
+        logs.push(log(&network, 2, &seated));
+        for (block, node) in [(3, 1), (4, 3)] {
+            logs.push(log(&network, block, &Task::Committed { task: TASK, node, commitment: B256::ZERO }));
+            assert_eq!(status(&logs), "computing");
+        }
+        logs.push(log(&network, 5, &Task::RevealOpened { task: TASK, revealBy: U40::from(9) }));
+        assert_eq!(status(&logs), "revealing");
+        assert_eq!(fold(&network, &logs)[&1].blocks(), [1, 2, 5, 3, 4]);
+    }
 }

@@ -1,18 +1,18 @@
-//! `xenon node status`, `collect`, `top-up` and `appeal`: what an operator does besides running the node.
+//! `xenon node status`, `collect`, `top-up`, `appeal` and `evidence`: what an operator does besides running the node.
 
-use std::fs;
+use std::{fs, path::Path};
 
-use alloy::primitives::{U256, keccak256};
+use alloy::primitives::{B256, U256, keccak256};
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use eyre::Result;
 use xenon_executor::agent::standing;
 use xenon_protocol::{
     chain::{Account as _, Call, RpcAccount, TypedChain as _},
-    contracts::{Node, Task},
+    contracts::{Node, Status, Task},
 };
 
 use crate::{
-    cli::{AppealArgs, NodeCommand},
+    cli::{EvidenceArgs, NodeCommand},
     error::CliError,
     money,
     network::Network,
@@ -27,6 +27,7 @@ pub(crate) async fn run(command: NodeCommand, settings: &Settings) -> Result<()>
         NodeCommand::Collect(args) => collect(&network, &network.account(settings)?, args.id).await,
         NodeCommand::TopUp(args) => top_up(&network, &network.account(settings)?, args.id).await,
         NodeCommand::Appeal(args) => appeal(&network, &network.account(settings)?, &args).await,
+        NodeCommand::Evidence(args) => add_evidence(&network, &network.account(settings)?, &args).await,
     }
 }
 
@@ -51,6 +52,9 @@ async fn status(network: &Network, id: u32) -> Result<()> {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(["node", &id.to_string()]);
     table.add_row(["standing".to_owned(), standing.to_string()]);
+    if let Some(tasks) = accusations(network, id, standing.status).await? {
+        table.add_row(["accused besides for".to_owned(), tasks]);
+    }
     table.add_row(["score".to_owned(), format!("{} of 640", standing.score)]);
     table.add_row(["stake".to_owned(), format!("{} CNX", money::show(U256::from(standing.stake)))]);
     table.add_row(["earned, not collected".to_owned(), format!("{} CNX", money::show(earned(network, id).await?))]);
@@ -60,6 +64,16 @@ async fn status(network: &Network, id: u32) -> Result<()> {
     table.add_row(["key".to_owned(), view.key.to_string()]);
     println!("{table}");
     Ok(())
+}
+
+/// The tasks for which the node will be frozen besides, in that order; `None` if there are none.
+async fn accusations(network: &Network, id: u32, status: Status) -> Result<Option<String>> {
+    if status == Status::Slashed {
+        return Ok(None);
+    }
+    let waiting = network.chain.view(network.contracts.node, &Node::accusationsOfCall { node: id }).await?;
+    let tasks: Vec<_> = waiting.iter().rev().map(|task| format!("task {task}")).collect();
+    Ok(Some(tasks.join(", ")).filter(|tasks| !tasks.is_empty()))
 }
 
 async fn collect(network: &Network, account: &RpcAccount, id: u32) -> Result<()> {
@@ -92,14 +106,27 @@ async fn top_up(network: &Network, account: &RpcAccount, id: u32) -> Result<()> 
     Ok(())
 }
 
-async fn appeal(network: &Network, account: &RpcAccount, args: &AppealArgs) -> Result<()> {
+async fn appeal(network: &Network, account: &RpcAccount, args: &EvidenceArgs) -> Result<()> {
     node(network, args.id).await?;
-    let evidence = fs::read(&args.evidence).map_err(|error| CliError::unreadable(&args.evidence, &error))?;
-    let evidence = keccak256(evidence);
-    let receipt =
-        account.send(Call::new(network.contracts.node, &Node::appealCall { node: args.id, evidence })).await?;
+    let evidence = hash_of(&args.evidence)?;
+    let call = Call::new(network.contracts.node, &Node::appealCall { node: args.id, evidence });
     let appealed: Node::Appealed =
-        receipt.event().ok_or(CliError::Incomplete { what: "appeal", missing: "Appealed" })?;
+        account.send(call).await?.event().ok_or(CliError::Incomplete { what: "appeal", missing: "Appealed" })?;
     println!("appealed with evidence {evidence}: a decision is due until {} (Unix time)", appealed.decideBy);
     Ok(())
+}
+
+async fn add_evidence(network: &Network, account: &RpcAccount, args: &EvidenceArgs) -> Result<()> {
+    node(network, args.id).await?;
+    let evidence = hash_of(&args.evidence)?;
+    let call = Call::new(network.contracts.node, &Node::addEvidenceCall { node: args.id, evidence });
+    let missing = CliError::Incomplete { what: "addEvidence", missing: "EvidenceAdded" };
+    let added: Node::EvidenceAdded = account.send(call).await?.event().ok_or(missing)?;
+    println!("added evidence {evidence} to the case of task {}", added.task);
+    Ok(())
+}
+
+/// What stands for a file of evidence on chain.
+fn hash_of(evidence: &Path) -> Result<B256, CliError> {
+    fs::read(evidence).map(keccak256).map_err(|error| CliError::unreadable(evidence, &error))
 }

@@ -5,7 +5,7 @@ import {ClassId, NodeId, TaskId} from "../types/Ids.sol";
 
 /// @title The node registry: who may work, and the random choice among those who are free.
 /// @notice A node has two keys: a hot *key* on the machine that signs commits and reveals, and a cold *operator* that
-/// owns its stake. A free node stands in two sets, by class and by VRAM tier.
+/// owns its stake. A free node stands in the set of its class; the classes of a VRAM tier are counted together.
 ///
 /// @dev Assumptions and warnings
 /// - The sets do not change between the block of a draw and the seating of that draw: while a round with a known block
@@ -18,6 +18,7 @@ import {ClassId, NodeId, TaskId} from "../types/Ids.sol";
 /// nodes when one of their nodes last came free, or when `review` was last called.
 /// - Freezing takes nothing. Unappealed, the stake is slashed to the treasury; appealed and not decided in time, it is
 /// released. The owner decides appeals and can do nothing else to a stake.
+/// - A node answers for one task after the other: a case stands between no other accusation and its stake.
 interface INode {
     /// @notice Where a node stands.
     /// @custom:value None Never joined.
@@ -94,12 +95,14 @@ interface INode {
     /// @param until Not appealed: the end of the time to appeal. Appealed: the end of the time to decide. Seconds.
     /// @param arbitrationSeconds The time to decide as it was when the node was frozen.
     /// @param accused The two whose result differed from the node's; 0 when it is itself accused.
+    /// @param quitAt When the node had quit, in seconds; 0 if it had not.
     struct Case {
         TaskId task;
         uint40 until;
         uint32 arbitrationSeconds;
         bool appealed;
         NodeId[2] accused;
+        uint40 quitAt;
     }
 
     /// @notice Penalties and times that the owner may set inside bounds.
@@ -108,7 +111,7 @@ interface INode {
     /// @param concealPenalty Wei taken when a committed result is kept back while two others agree; at most 10 % of
     /// `minStake` and not less than `missPenalty`.
     /// @param appealSeconds Time to appeal, 1 to 7 days.
-    /// @param arbitrationSeconds Time to decide an appeal, 1 to 14 days. Both together less than `unbondingSeconds`.
+    /// @param arbitrationSeconds Time to decide an appeal, 3 to 14 days. Both together less than `unbondingSeconds`.
     struct Rules {
         uint96 missPenalty;
         uint96 concealPenalty;
@@ -198,6 +201,9 @@ interface INode {
     event Appealed(
         NodeId indexed node, TaskId indexed task, address indexed appellant, bytes32 evidence, uint40 decideBy
     );
+    event EvidenceAdded(NodeId indexed node, TaskId indexed task, address indexed from, bytes32 evidence);
+    /// @notice A node that has a case, or is to be frozen for one, answers for this task after it.
+    event Accused(NodeId indexed node, TaskId indexed task);
     event CaseDecided(NodeId indexed node, TaskId indexed task, Ruling ruling);
     /// @notice The appeal was not decided in time.
     event CaseLapsed(NodeId indexed node, TaskId indexed task);
@@ -234,6 +240,8 @@ interface INode {
     error AlreadyAppealed(NodeId node);
     /// @notice The case has not been appealed.
     error NotAppealed(NodeId node);
+    /// @notice The node's case is that of `present`, not that of `named`.
+    error OtherCase(NodeId node, TaskId present, TaskId named);
     /// @notice The time to appeal, or to decide, ended at `until`.
     error CaseOver(NodeId node, uint256 until);
     /// @notice The time to appeal, or to decide, lasts until `until`.
@@ -284,15 +292,22 @@ interface INode {
     /// @custom:error WrongStatus, AlreadyAppealed, CaseOver, EvidenceZero
     function appeal(NodeId node, bytes32 evidence) external;
 
+    /// @notice Adds to the evidence of an appealed case, with its hash, until it is decided. Anybody.
+    /// @custom:error WrongStatus, NotAppealed, CaseOver, EvidenceZero
+    function addEvidence(NodeId node, bytes32 evidence) external;
+
     /// @notice Slashes a frozen node that nobody appealed for in time. Anybody.
     /// @custom:error WrongStatus, AlreadyAppealed, CaseOpen
     function slash(NodeId node) external;
 
     /// @notice Decides an appeal. Only the owner.
-    /// @custom:error NotAllowed, WrongStatus, NotAppealed, CaseOver
-    function arbitrate(NodeId node, Ruling ruling) external;
+    /// @dev A node that had quit unbonds again as if it had not been frozen, any other is paused; one that is accused of
+    /// something else is frozen for that.
+    /// @param task The task of the case: a decision that comes too late must not decide the node's next case.
+    /// @custom:error NotAllowed, WrongStatus, NotAppealed, OtherCase, CaseOver
+    function arbitrate(NodeId node, TaskId task, Ruling ruling) external;
 
-    /// @notice Releases a frozen node whose appeal was not decided in time; it is paused then. Anybody.
+    /// @notice Releases a frozen node whose appeal was not decided in time, like `arbitrate`. Anybody.
     /// @custom:error WrongStatus, NotAppealed, CaseOpen
     function thaw(NodeId node) external;
 
@@ -371,11 +386,11 @@ interface INode {
     /// @return The numbers of `class`.
     function classState(ClassId class) external view returns (ClassState memory);
 
-    /// @return The number of nodes that are free or busy.
-    function activeNodes() external view returns (uint32);
-
     /// @return The case of a frozen node, or the last one it had.
     function caseOf(NodeId node) external view returns (Case memory);
+
+    /// @return The tasks for which `node` will be frozen, one after the other, when it is released; the last one first.
+    function accusationsOf(NodeId node) external view returns (TaskId[] memory);
 
     /// @return Penalties and times in force.
     function rules() external view returns (Rules memory);
@@ -389,7 +404,7 @@ interface INode {
     /// @return The node at `position` of the class's free set.
     function freeInClass(ClassId class, uint256 position) external view returns (NodeId);
 
-    /// @return The node at `position` of the tier's free set.
+    /// @return The node at `position` among the free nodes of the tier, class by class; 0 behind the last.
     function freeInTier(uint8 tier, uint256 position) external view returns (NodeId);
 
     /// @return What can be drawn for now.

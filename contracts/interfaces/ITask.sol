@@ -90,6 +90,7 @@ interface ITask {
         uint8 kind;
         uint8 tier;
         ClassId class;
+        uint40 createdAt;
         uint40 expiresAt;
         uint8 seats;
         uint32 ticket;
@@ -202,8 +203,8 @@ interface ITask {
     error FeeTooHigh(uint256 fee, uint256 limit);
     /// @notice The value per second is below the network's minimum.
     error ValueTooLow(ValueRate offered, ValueRate minimum);
-    /// @notice `maxWait` must be from 1 second to `limit`.
-    error WaitOutOfBounds(uint32 maxWait, uint32 limit);
+    /// @notice `maxWait` must be from `least` to `most` seconds.
+    error WaitOutOfBounds(uint32 maxWait, uint32 least, uint32 most);
     /// @notice No VRAM tier guarantees so much memory.
     error NoSuchTier(uint16 minVram);
     /// @notice The class does not exist, or its machines have less memory than asked for.
@@ -218,7 +219,7 @@ interface ITask {
     error NotSeated(TaskId task, NodeId node);
     /// @notice The stage ended at `deadline`.
     error TooLate(TaskId task, uint256 deadline);
-    /// @notice The stage lasts until `deadline`.
+    /// @notice The stage, or the time in which a task cannot be cancelled, lasts until `deadline`.
     error TooEarly(TaskId task, uint256 deadline);
     /// @notice A commitment of zero.
     error CommitmentZero();
@@ -244,7 +245,7 @@ interface ITask {
     /// @param size Units asked for: tokens or images.
     /// @param minVram GB each node must have.
     /// @param requiredClass The class all three must be of, or 0.
-    /// @param maxWait Seconds in the queue after which the task may be expired.
+    /// @param maxWait Seconds in the queue after which the task may be expired; 60 seconds to 7 days.
     /// @custom:error UnknownKind, SizeZero, SizeTooLarge, HashZero, FeeZero, FeeTooHigh, ValueTooLow, WaitOutOfBounds,
     /// NoSuchTier, ClassUnsuitable, ITaskQueue.FeeTooLow
     function create(uint8 kind, bytes32 taskHash, uint32 size, uint16 minVram, ClassId requiredClass, uint32 maxWait)
@@ -265,8 +266,9 @@ interface ITask {
         address relay
     ) external payable returns (TaskId);
 
-    /// @notice Takes a queued task back, with a full refund; impossible from the draw on.
-    /// @custom:error WrongState, NotCreator, ITaskQueue.NotQueued
+    /// @notice Takes a queued task back, with a full refund; impossible in the first minute and from the draw on.
+    /// @dev Otherwise a transaction could fill the queue with high values, have the others evicted and take it all back.
+    /// @custom:error WrongState, NotCreator, TooEarly, ITaskQueue.NotQueued
     function cancel(TaskId task) external;
 
     /// @notice Ends a queued task whose wait is over, with a full refund. Anybody.

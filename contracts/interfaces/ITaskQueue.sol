@@ -12,12 +12,11 @@ import {Level, ValueRate} from "../types/ValueRate.sol";
 /// @dev Assumptions and warnings
 /// - All drawn and unseated tasks share one draw block. A round that was not seated within 256 blocks is drawn again:
 /// it keeps its tasks and takes the current block as its new draw block.
-/// - A task whose nodes could not be found may have a class reserved at once, however short it has waited.
 /// - A drawn task whose nodes cannot be found (all free nodes of one operator, say) goes back to the front of its
-/// level, in the order of the draw among those that failed in one call.
+/// level, in the order of the draw among those that failed in one call. Its wait counts from its creation.
 /// - The queue is bounded by `limit()`. A full queue takes a task of a higher level only, and gives up for it the
-/// newest of its lowest level in one of the books that have it. Drawn tasks that found no nodes return even to a full queue. When nodes leave, the limit falls
-/// and nothing is thrown out: the queue shrinks as tasks are drawn.
+/// newest of its lowest level in one of the books that have it. Drawn tasks that found no nodes return even to a full
+/// queue. When nodes leave, the limit falls and nothing is thrown out: the queue shrinks as tasks are drawn.
 /// - Nodes are drawn for while as many suitable ones are free as the floor asks for: min(32, 3 + (active - 3) / 16).
 /// - One class at a time can be reserved. From the next draw on its nodes go to no other task until the floor is reached
 /// and the task for which it is reserved has its nodes, at the longest for `reserveHold` seconds. What binds a round is
@@ -25,7 +24,7 @@ import {Level, ValueRate} from "../types/ValueRate.sol";
 /// - Whoever builds the block of a draw can choose among as many hashes as it can compute before it publishes the block,
 /// at no cost. Use chains whose builders are trusted that far, or fees that are small against the trouble.
 interface ITaskQueue {
-    /// @notice Where a queued task stands.
+    /// @notice Where a queued task stands, and since when it waits, in seconds.
     struct Place {
         Level level;
         uint8 kind;

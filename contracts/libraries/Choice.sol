@@ -139,16 +139,17 @@ library Choice {
         if (d.size == 0) return false;
         for (uint256 i; i < TRIES; ++i) {
             uint256 r = _random(d);
-            NodeId node = _at(pool, d, uint128(r) % d.size);
+            (ClassId class, uint256 position) = _locate(pool, d, uint128(r) % d.size);
+            if (!_serves(pool, d, class)) continue;
+            d.class = class;
+            NodeId node = pool.classSets[class].nodeAt(position);
             NodeSlot slot = pool.slots[node];
-            if (!_serves(pool, d, slot.class())) continue;
-            d.class = slot.class();
             if (uint8(r >> 128) < slot.weight()) _take(d, node, slot);
             return true;
         }
         uint256 start = uint128(_random(d)) % d.size;
         for (uint256 i; i < PROBES && i < d.size; ++i) {
-            ClassId class = pool.slots[_at(pool, d, (start + i) % d.size)].class();
+            (ClassId class,) = _locate(pool, d, (start + i) % d.size);
             if (!_serves(pool, d, class)) continue;
             d.class = class;
             return true;
@@ -170,13 +171,23 @@ library Choice {
 
     /// @dev The node at `position` of the class, or of the tiers laid end to end.
     function _at(NodePool.Pool storage pool, Draw memory d, uint256 position) private view returns (NodeId) {
-        if (ClassId.unwrap(d.class) != 0) return pool.classSets[d.class].nodeAt(position);
+        ClassId class = d.class;
+        if (ClassId.unwrap(class) == 0) (class, position) = _locate(pool, d, position);
+        return pool.classSets[class].nodeAt(position);
+    }
+
+    /// @dev The class of the node at `position` of the tiers laid end to end, and the node's position there.
+    function _locate(NodePool.Pool storage pool, Draw memory d, uint256 position)
+        private
+        view
+        returns (ClassId, uint256)
+    {
         uint256 tier = d.minTier;
         for (uint256 here = uint32(d.tiers[tier]); position >= here; here = uint32(d.tiers[tier])) {
             position -= here;
             ++tier;
         }
-        return pool.tierSets[tier].nodeAt(position);
+        return pool.locate(tier, d.tiers[tier], position);
     }
 
     function _random(Draw memory d) private pure returns (uint256) {

@@ -5,16 +5,20 @@ import {INode} from "../interfaces/INode.sol";
 import {ClassId, NodeId} from "../types/Ids.sol";
 import {NodeSlot} from "../types/NodeSlot.sol";
 import {Bits} from "./Bits.sol";
+import {ClassTree} from "./ClassTree.sol";
 import {NodeSet} from "./NodeSet.sol";
 import {PoolFloor} from "./PoolFloor.sol";
 
 /// @notice The free nodes, by class and by VRAM tier, with their counters.
-/// @dev Header: active 0-31 | free 32-63 | busy 64-95 | tiers with active nodes 96-111 | draw block 112-151 | first deferred
+/// @dev The nodes of a tier are those of its classes, laid end to end in the order of the classes.
+/// Header: active 0-31 | free 32-63 | busy 64-95 | tiers with active nodes 96-111 | draw block 112-151 | first deferred
 /// 152-183 | next deferred 184-215 | rounds drawn 216-255.
-/// Class word: free 0-31 | tier 32-39 | active 40-71 | open 72 | exists 73 | floor 74-79.
-/// Tier word: free 0-31 | tasks of one class that its open classes could serve 32-63 | active 64-95.
+/// Class word: free 0-31 | tier 32-39 | active 40-71 | open 72 | exists 73 | floor 74-79 | place among the
+/// classes of its tier 80-111.
+/// Tier word: free 0-31 | tasks of one class that its open classes could serve 32-63 | active 64-95 | classes 96-127.
 library NodePool {
     using Bits for uint256;
+    using ClassTree for ClassTree.Tree;
     using NodeSet for NodeSet.Set;
 
     struct Pool {
@@ -23,7 +27,7 @@ library NodePool {
         mapping(ClassId => uint256) classWords;
         mapping(uint256 tier => uint256) tierWords;
         mapping(ClassId => NodeSet.Set) classSets;
-        mapping(uint256 tier => NodeSet.Set) tierSets;
+        mapping(uint256 tier => ClassTree.Tree) trees;
         NodeSet.Set deferred;
     }
 
@@ -40,8 +44,10 @@ library NodePool {
     uint256 private constant CLASS_OPEN = 72;
     uint256 private constant CLASS_EXISTS = 73;
     uint256 private constant CLASS_FLOOR = 74;
+    uint256 private constant CLASS_PLACE = 80;
     uint256 internal constant TIER_SERVABLE = 32;
     uint256 internal constant TIER_ACTIVE = 64;
+    uint256 private constant TIER_CLASSES = 96;
     /// @dev A class is open to tasks that name none while it has at least this fraction of the active nodes.
     uint256 private constant OPEN_SHARE = 32;
 
@@ -106,36 +112,46 @@ library NodePool {
         pool.tierWords[tier] = tierWord.plus(TIER_SERVABLE, _servable(word));
     }
 
-    /// @notice Puts `node` into the sets of its class and its tier. Only while the sets are open.
+    /// @notice Puts `node` into the set of its class. Only while the sets are open.
     /// @param slot Its slot, not in the sets.
     /// @return The slot to store.
     function insert(Pool storage pool, NodeId node, NodeSlot slot) internal returns (NodeSlot) {
         ClassId class = slot.class();
-        uint256 tier = slot.tier();
-        uint256 classWord = pool.classWords[class];
-        uint256 tierWord = pool.tierWords[tier];
-        uint256 inClass = classWord.get(0, 32);
-        uint256 inTier = tierWord.get(0, 32);
-        pool.classSets[class].put(inClass, node);
-        pool.tierSets[tier].put(inTier, node);
+        uint256 word = pool.classWords[class];
+        uint256 position = word.get(0, 32);
+        pool.classSets[class].put(position, node);
         uint256 header = pool.header.plus(FREE, 1);
         pool.header = header;
-        uint256 grown = _assess(classWord.plus(0, 1), header);
+        uint256 grown = _assess(word.plus(0, 1), header);
         pool.classWords[class] = grown;
-        tierWord = tierWord.plus(0, 1).minus(TIER_SERVABLE, _servable(classWord));
-        pool.tierWords[tier] = tierWord.plus(TIER_SERVABLE, _servable(grown));
-        slot = slot.withInSets(true).withClassPosition(inClass).withTierPosition(inTier);
-        return slot.withSince(header.get(ROUNDS, 40));
+        _count(pool, slot.tier(), word, grown);
+        return slot.withInSets(true).withPosition(position).withSince(header.get(ROUNDS, 40));
     }
 
-    /// @notice Takes `node`, which is in the sets, out of both.
+    /// @notice Takes `node`, which is in the sets, out of its own.
     /// @return The slot to store.
     function remove(Pool storage pool, NodeId node) internal returns (NodeSlot) {
         NodeSlot slot = pool.slots[node];
-        _removeFromClass(pool, slot);
-        _removeFromTier(pool, slot);
+        ClassId class = slot.class();
+        uint256 word = pool.classWords[class];
+        uint256 position = slot.position();
+        NodeId moved = pool.classSets[class].removeAt(position, word.get(0, 32));
+        if (NodeId.unwrap(moved) != 0) pool.slots[moved] = pool.slots[moved].withPosition(position);
+        uint256 shrunk = word.minus(0, 1);
+        pool.classWords[class] = shrunk;
+        _count(pool, slot.tier(), word, shrunk);
         pool.header = pool.header.minus(FREE, 1);
         return slot.withInSets(false);
+    }
+
+    /// @return class The class of the free node at `position` of the tier, which must have so many.
+    /// @return rest Its position in that class.
+    function locate(Pool storage pool, uint256 tier, uint256 tierWord, uint256 position)
+        internal
+        view
+        returns (ClassId class, uint256 rest)
+    {
+        return pool.trees[tier].find(tierWord.get(TIER_CLASSES, 32), position);
     }
 
     /// @notice Notes that `node`'s membership is to be settled when the sets open again.
@@ -164,7 +180,11 @@ library NodePool {
 
     /// @notice Notes the tier of a new class.
     function openClass(Pool storage pool, ClassId class, uint8 tier) internal {
-        uint256 word = (uint256(tier) << CLASS_TIER) | (1 << CLASS_EXISTS);
+        uint256 tierWord = pool.tierWords[tier];
+        uint256 place = tierWord.get(TIER_CLASSES, 32);
+        pool.trees[tier].add(place, class, tierWord.get(0, 32));
+        pool.tierWords[tier] = tierWord.plus(TIER_CLASSES, 1);
+        uint256 word = (uint256(tier) << CLASS_TIER) | (1 << CLASS_EXISTS) | (place << CLASS_PLACE);
         pool.classWords[class] = word.set(CLASS_FLOOR, 6, PoolFloor.LEAST);
     }
 
@@ -225,25 +245,13 @@ library NodePool {
         return PoolFloor.tasks(classWord.get(0, 32), classWord.get(CLASS_FLOOR, 6));
     }
 
-    function _removeFromClass(Pool storage pool, NodeSlot slot) private {
-        ClassId class = slot.class();
-        uint256 word = pool.classWords[class];
-        uint256 length = word.get(0, 32);
-        uint256 position = slot.classPosition();
-        NodeId moved = pool.classSets[class].removeAt(position, length);
-        if (NodeId.unwrap(moved) != 0) pool.slots[moved] = pool.slots[moved].withClassPosition(position);
-        uint256 shrunk = word.minus(0, 1);
-        pool.classWords[class] = shrunk;
-        uint256 lost = _servable(word) - _servable(shrunk);
-        if (lost != 0) pool.tierWords[slot.tier()] = pool.tierWords[slot.tier()].minus(TIER_SERVABLE, lost);
-    }
-
-    function _removeFromTier(Pool storage pool, NodeSlot slot) private {
-        uint256 tier = slot.tier();
-        uint256 word = pool.tierWords[tier];
-        uint256 position = slot.tierPosition();
-        NodeId moved = pool.tierSets[tier].removeAt(position, word.get(0, 32));
-        if (NodeId.unwrap(moved) != 0) pool.slots[moved] = pool.slots[moved].withTierPosition(position);
-        pool.tierWords[tier] = word.minus(0, 1);
+    /// @dev A free node more or less: stores the tier's word and its sums after the word of one of its classes changed
+    /// from `before` to `word`.
+    function _count(Pool storage pool, uint256 tier, uint256 before, uint256 word) private {
+        bool more = word.get(0, 32) > before.get(0, 32);
+        uint256 tierWord = pool.tierWords[tier].minus(TIER_SERVABLE, _servable(before));
+        tierWord = (more ? tierWord.plus(0, 1) : tierWord.minus(0, 1)).plus(TIER_SERVABLE, _servable(word));
+        pool.tierWords[tier] = tierWord;
+        pool.trees[tier].count(tierWord.get(TIER_CLASSES, 32), word.get(CLASS_PLACE, 32), more);
     }
 }

@@ -18,8 +18,8 @@ library Servable {
     uint256 private constant SERVABLE = 32;
     uint256 private constant ACTIVE = 64;
 
-    /// @dev Capacity left (words of tiers, as `INode.tierWords` gives them), the required classes of the tasks taken so far, the books of required classes that this draw
-    /// has set aside, and the class that is reserved.
+    /// @dev Capacity left (words of tiers, as `INode.tierWords` gives them), the required classes of the tasks taken so
+    /// far, the books of required classes that this draw has set aside, and the class that is reserved.
     struct Left {
         uint256[16] tiers;
         ClassId[] taken;
@@ -100,6 +100,15 @@ library Servable {
         for (uint256 t = tier; t < VramTier.TIERS; ++t) {
             n += left.tiers[t].get(FREE, 32);
         }
+    }
+
+    /// @return The floor of the tiers from `tier` on.
+    function floorFrom(Left memory left, uint256 tier) internal pure returns (uint256) {
+        uint256 active;
+        for (uint256 t = tier; t < VramTier.TIERS; ++t) {
+            active += left.tiers[t].get(ACTIVE, 32);
+        }
+        return PoolFloor.forActive(active);
     }
 
     /// @dev No more tasks of one class than a third of the free nodes.

@@ -7,7 +7,7 @@ import {ClassId} from "./Ids.sol";
 
 /// @notice Everything about a node that its selection reads or writes, in one storage slot.
 /// @dev Bits: status 0-7 | intent 8-15 | weight 16-23 | tier 24-31 | class 32-63 | position in the class's set 64-95 |
-/// position in the tier's set 96-127 | since 128-167 | operator tag 168-247 | in the sets 248 | deferred 249.
+/// since 128-167 | operator tag 168-247 | in the sets 248 | deferred 249.
 /// The operator tag is the low 80 bits of the operator's address: equal operators have equal tags. Two operators with
 /// one tag (2^40 work to make a pair) only lose the chance to serve the same task.
 type NodeSlot is uint256;
@@ -56,20 +56,12 @@ library NodeSlots {
         return ClassId.wrap(uint32(NodeSlot.unwrap(s) >> 32));
     }
 
-    function classPosition(NodeSlot s) internal pure returns (uint256) {
+    function position(NodeSlot s) internal pure returns (uint256) {
         return NodeSlot.unwrap(s).get(64, 32);
     }
 
-    function withClassPosition(NodeSlot s, uint256 v) internal pure returns (NodeSlot) {
+    function withPosition(NodeSlot s, uint256 v) internal pure returns (NodeSlot) {
         return NodeSlot.wrap(NodeSlot.unwrap(s).set(64, 32, v));
-    }
-
-    function tierPosition(NodeSlot s) internal pure returns (uint256) {
-        return NodeSlot.unwrap(s).get(96, 32);
-    }
-
-    function withTierPosition(NodeSlot s, uint256 v) internal pure returns (NodeSlot) {
-        return NodeSlot.wrap(NodeSlot.unwrap(s).set(96, 32, v));
     }
 
     /// @return The rounds drawn before the node became free; of an unbonding or frozen node the time when that began.

@@ -6,8 +6,8 @@ import {Bits} from "../libraries/Bits.sol";
 import {ClassId, NodeId} from "./Ids.sol";
 
 /// @notice The course of a task, in one storage slot.
-/// @dev Bits: state 0-7 | kind 8-15 | size 16-47 | nodes 48-143 (three of 32; while queued the ticket) | commit ranks 144-151 (three of 2, then
-/// the count) | reveal ranks 152-159 (likewise) | deadline 160-199 | tier 200-207 | class 208-239 | agreeing 240-242 |
+/// @dev Bits: state 0-7 | kind 8-15 | size 16-47 | nodes 48-143 (three of 32; while queued the ticket and, from 80, the
+/// time of creation) | commit ranks 144-151 (three of 2, then the count) | reveal ranks 152-159 (likewise) | deadline 160-199 | tier 200-207 | class 208-239 | agreeing 240-242 |
 /// deliverer 243-244 | vacated 245-247 | refills 248-249 | relayed 250.
 type TaskSlot is uint256;
 
@@ -125,6 +125,15 @@ library TaskSlots {
 
     function withTicket(TaskSlot s, uint32 v) internal pure returns (TaskSlot) {
         return withNode(s, 0, NodeId.wrap(v));
+    }
+
+    /// @return When the task was created, in seconds; known while it is queued or drawn.
+    function createdAt(TaskSlot s) internal pure returns (uint40) {
+        return uint40(TaskSlot.unwrap(s) >> 80);
+    }
+
+    function withCreatedAt(TaskSlot s, uint256 v) internal pure returns (TaskSlot) {
+        return TaskSlot.wrap(TaskSlot.unwrap(s).set(80, 40, v));
     }
 
     /// @return The seats whose holder let the commit stage pass and that nobody has taken over, as a mask. Their nodes

@@ -24,5 +24,8 @@ struct Wiring {
 /// @notice The contract was deployed at `actual` while the wiring says `expected`.
 error WrongAddress(address expected, address actual);
 
+/// @notice The wiring names no treasury.
+error NoTreasury();
+
 /// @notice `caller` is not `required`, the only address this function accepts.
 error NotAllowed(address caller, address required);

@@ -140,6 +140,10 @@ pub enum Event {
     CaseOpened { node: NodeId, task: TaskId, appeal_by: u64, accused: [NodeId; 2] },
     /// Somebody appealed; the arbiter has time to decide.
     Appealed { node: NodeId, task: TaskId, appellant: Address, evidence: B256, decide_by: u64 },
+    /// Somebody added to the evidence of an appealed case.
+    EvidenceAdded { node: NodeId, task: TaskId, from: Address, evidence: B256 },
+    /// A node that has a case, or is to be frozen for one, answers for this task after it.
+    Accused { node: NodeId, task: TaskId },
     /// The arbiter decided.
     CaseDecided { node: NodeId, task: TaskId, ruling: Ruling },
     /// The arbiter did not decide in time.
@@ -244,6 +248,8 @@ impl Event {
             Self::KickedOut { .. } => "KickedOut",
             Self::CaseOpened { .. } => "CaseOpened",
             Self::Appealed { .. } => "Appealed",
+            Self::EvidenceAdded { .. } => "EvidenceAdded",
+            Self::Accused { .. } => "Accused",
             Self::CaseDecided { .. } => "CaseDecided",
             Self::CaseLapsed { .. } => "CaseLapsed",
             Self::Slashed { .. } => "Slashed",

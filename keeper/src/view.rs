@@ -367,7 +367,6 @@ impl View {
         let mut task = self.leave_round("TaskRequeued", id, block)?;
         task.value =
             self.kinds.get(&task.kind).and_then(|kind| kind.value(task.escrow, task.size)).unwrap_or(task.value);
-        task.waits_since = Some(0);
         task.stage = Stage::Queued(self.books.insert(task.book(), task.value.level(), id, End::Front));
         task.requeues = task.requeues.saturating_add(1);
         task.requeued_in = block;

@@ -11,7 +11,7 @@ use alloy::{
 };
 use network::{COIN, CREATOR, KEEPER, Network, key, salt};
 use xenon_protocol::{
-    chain::{Chain, LogFilter},
+    chain::{Chain, LogFilter, TypedChain},
     commitment::commitment,
     contracts::{Ending, State, Status, Task, TaskQueue},
     error_code::{ErrorCode, error_result},
@@ -275,6 +275,10 @@ async fn cancelled_task_is_refunded_in_full() {
     let task = net.create(FEE).await;
     let stranger = net.send_as(KEEPER, &Task::cancelCall { task: U40::from(task) }).await.unwrap_err();
     assert!(stranger.revert().unwrap().is::<Task::NotCreator>(), "{stranger}");
+    let early = net.send_as(CREATOR, &Task::cancelCall { task: U40::from(task) }).await.unwrap_err();
+    assert!(early.revert().unwrap().is::<Task::TooEarly>(), "{early}");
+    let least: u32 = net.chain.view(net.contracts.task, &Task::CANCEL_AFTERCall {}).await.unwrap();
+    net.chain.mine(least.into());
     net.send_as(CREATOR, &Task::cancelCall { task: U40::from(task) }).await.unwrap();
     assert_eq!(net.credit(CREATOR).await, FEE);
     net.assert_all_money_can_be_withdrawn(FEE).await;

@@ -90,6 +90,11 @@ abstract contract Network is TypedAssertions {
         return task.create{value: fee}(GPT, TASK_HASH, 100, 0, class, 1 hours);
     }
 
+    /// @dev A task cannot be cancelled before.
+    function _pastTheFirstMinute() internal {
+        vm.warp(block.timestamp + 61);
+    }
+
     function _nextBlock() internal {
         vm.roll(block.number + 1);
         vm.warp(block.timestamp + 1);

@@ -163,6 +163,10 @@ fn stake_event(event: NodeEvents) -> Option<Event> {
             evidence: e.evidence,
             decide_by: number(e.decideBy),
         },
+        NodeEvents::EvidenceAdded(e) => {
+            Event::EvidenceAdded { node: NodeId(e.node), task: task(e.task), from: e.from, evidence: e.evidence }
+        }
+        NodeEvents::Accused(e) => Event::Accused { node: NodeId(e.node), task: task(e.task) },
         NodeEvents::CaseDecided(e) => {
             Event::CaseDecided { node: NodeId(e.node), task: task(e.task), ruling: e.ruling.try_into().ok()? }
         }

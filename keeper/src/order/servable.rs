@@ -73,6 +73,11 @@ impl<'a> Servable<'a> {
         self.capacity.free[tier.index()..].iter().fold(0, |sum, free| sum.saturating_add(*free))
     }
 
+    /// The floor of a tier and all higher ones together.
+    fn floor_from(&self, tier: Tier) -> u32 {
+        floor_of(self.capacity.active[tier.index()..].iter().fold(0, |sum, active| sum.saturating_add(*active)))
+    }
+
     /// Whether one more task that names the class can be served.
     pub(super) fn supply(&self, id: ClassId) -> Supply {
         let Some(nodes) = self.nodes else { return Supply::Ready };
@@ -86,12 +91,13 @@ impl<'a> Servable<'a> {
         }
     }
 
-    /// Whether vacated seats of a task can be given to other nodes: those that were let go may be free and are passed over.
+    /// Whether vacated seats of a task can be given to other nodes: as many free nodes as seats, those that were let go
+    /// (they may be free, and are passed over), and as many more as the floor asks for beyond the three of a task.
     pub(super) fn can_refill(&self, tier: Tier, class: Option<ClassId>, seats: u32) -> bool {
-        let wanted = 2 * seats;
-        let Some(id) = class else { return self.free_from(tier) >= wanted };
-        let free = self.nodes.and_then(|nodes| nodes.class(id)).map_or(0, |class| class.free);
-        self.held != Some(id) && free >= wanted + SEATS * self.taken_of(id)
+        let enough = |free: u32, wanted: u32| free.saturating_add(SEATS) >= 2 * seats + wanted;
+        let Some(id) = class else { return enough(self.free_from(tier), self.floor_from(tier)) };
+        let Some(class) = self.nodes.and_then(|nodes| nodes.class(id)) else { return false };
+        self.held != Some(id) && enough(class.free, class.floor + SEATS * self.taken_of(id))
     }
 
     /// Leaves the free nodes of a reserved class out of what any other task may have. Returns whether they are enough for
@@ -152,6 +158,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::*;
+    use crate::fixture::Network;
 
     /// Nodes of no class, in numbers of the test's choice.
     static NODES: LazyLock<Nodes> = LazyLock::new(Nodes::default);
@@ -211,6 +218,39 @@ mod tests {
         assert_eq!((left.capacity.free[9], left.capacity.servable[9]), (4, 1));
         left.take(Tier::default(), None, false, 2);
         assert_eq!(left.for_one_class(), up_to(None));
+    }
+
+    #[test]
+    fn refill_takes_as_many_free_nodes_as_seats_and_those_let_go_above_the_floor() {
+        let can_refill = |active, free, seats| {
+            let mut left = with(&[(3, 9), (9, free)], &[]);
+            left.capacity.active[9] = active;
+            left.can_refill(Tier::new(5).unwrap(), None, seats)
+        };
+        for (active, free, seats) in [(18, 2, 1), (18, 4, 2), (35, 4, 1), (35, 6, 2), (1_000, 31, 1)] {
+            assert!(can_refill(active, free, seats), "{free} of {active} for {seats}");
+            assert!(!can_refill(active, free - 1, seats), "{free} of {active} but one for {seats}");
+        }
+    }
+
+    #[test]
+    fn refill_in_a_class_leaves_what_its_other_tasks_and_its_floor_ask_for() {
+        let network = Network::with_classes(&[6, 35]);
+        let (small, large) = (Some(ClassId(1)), Some(ClassId(2)));
+        let mut left = Servable::of(network.view.nodes());
+        let tier = Tier::default();
+        assert!(left.can_refill(tier, small, 2) && left.can_refill(tier, large, 2));
+        left.take(tier, small, true, 1);
+        assert!(left.can_refill(tier, small, 1) && !left.can_refill(tier, small, 2), "three of six are spoken for");
+        for taken in 0..10 {
+            assert!(left.can_refill(tier, large, 1), "{taken}");
+            left.take(tier, large, true, 3);
+        }
+        assert!(left.can_refill(tier, large, 1), "ten tasks leave five, the floor keeps two and one seat needs two");
+        assert!(!left.can_refill(tier, large, 2));
+        left.hold(ClassId(1));
+        assert!(!left.can_refill(tier, small, 1), "it is kept for another");
+        assert!(!left.can_refill(tier, Some(ClassId(3)), 1), "it does not exist");
     }
 
     #[test]

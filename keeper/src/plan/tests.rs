@@ -179,6 +179,24 @@ fn class_with_the_most_active_nodes_is_reserved_unless_the_task_names_one() {
 }
 
 #[test]
+fn task_that_found_no_nodes_has_waited_since_it_was_created() {
+    let mut network = Network::with_classes(&[4]);
+    let task = network.create(0, None, 100);
+    let created = network.block;
+    network.draw(task);
+    network.pass(1);
+    network.happen(Event::TaskRequeued { task });
+    for node in 1..=2 {
+        network.status(NodeId(node), Status::Busy);
+    }
+    assert_eq!(network.view.tasks().get(task).unwrap().waits_since, Some(created));
+    network.pass(u64::from(RESERVE_AFTER) - 2);
+    assert_eq!(planned(&network), []);
+    network.pass(1);
+    assert_eq!(planned(&network), [Action::Reserve { task, class: ClassId(1) }]);
+}
+
+#[test]
 fn task_drawn_for_other_nodes_is_seated_like_any_other_and_not_advanced() {
     let mut network = Network::with_classes(&[6]);
     let task = network.create(0, None, 100);

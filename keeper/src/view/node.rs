@@ -64,8 +64,9 @@ pub(super) const fn can_become(from: Status, to: Status) -> bool {
         Busy => matches!(from, Free),
         Paused => matches!(from, Free | Busy | Frozen),
         Suspended => matches!(from, Busy),
-        Frozen => matches!(from, Free | Busy | Paused | Suspended | Unbonding),
-        Unbonding => matches!(from, Free | Busy | Paused | Suspended),
+        // Whose stake is released may be frozen for the next accusation, or unbond as it did before.
+        Frozen => matches!(from, Free | Busy | Paused | Suspended | Unbonding | Frozen),
+        Unbonding => matches!(from, Free | Busy | Paused | Suspended | Frozen),
         Gone => matches!(from, Unbonding),
         Slashed => matches!(from, Frozen),
         None | Status::__Invalid => false,

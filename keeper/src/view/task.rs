@@ -28,7 +28,8 @@ pub struct Task {
     pub requeues: u32,
     /// The block in which that last happened; 0 if never.
     pub requeued_in: u64,
-    /// A moment at which it waited already, in Unix seconds; `None` until one is known.
+    /// When it was created, or a later moment at which it waited already, in Unix seconds; `None` until one is known. Who
+    /// is queued again has waited since then.
     pub waits_since: Option<u64>,
 }
 

@@ -184,7 +184,7 @@ fn node_changes_status_only_as_the_contract_lets_it() {
         Free => vec![Busy, Paused, Frozen, Unbonding],
         Busy => vec![Free, Paused, Suspended, Frozen, Unbonding],
         Paused | Suspended => vec![Free, Frozen, Unbonding],
-        Frozen => vec![Paused, Slashed],
+        Frozen => vec![Paused, Frozen, Unbonding, Slashed],
         Unbonding => vec![Frozen, Gone],
         _ => vec![],
     };

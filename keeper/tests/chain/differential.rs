@@ -5,12 +5,13 @@ use std::{
     collections::{BTreeMap, VecDeque},
 };
 
+use alloy::primitives::keccak256;
 use proptest::{
     prelude::*,
     test_runner::{RngSeed, TestRunner},
 };
 use xenon_keeper::{
-    Event, Logged, Policy, Progress, TaskId, View,
+    Action, Collector, Event, Logged, Policy, Progress, TaskId, View,
     order::{Draw, next_draw},
     plan,
     view::{ClassKey, Stage, Task},
@@ -19,10 +20,11 @@ use xenon_protocol::{
     chain::{Chain, ChainError, Receipt},
     contracts::Ending,
 };
+use xenon_sim::RevmChain;
 
 use crate::{
     operation::{Block, Operation, Votes, any_block, any_life},
-    world::{KEEPER, World, block_on},
+    world::{CREATOR, KEEPER, World, block_on},
 };
 
 /// Every run sees the same lives.
@@ -180,6 +182,7 @@ fn live(classes: &[(u8, u16, usize)], blocks: &[Block], seen: &mut Seen, covered
         if number % LOOK == 0 || number + 1 == blocks.len() {
             world.assert_agrees_with(collector.view());
             world.assert_sets_agree_with(collector.view());
+            world.assert_waits_agree_with(collector.view());
         }
     }
 }
@@ -195,7 +198,7 @@ fn any_classes() -> impl Strategy<Value = Vec<(u8, u16, usize)>> {
 }
 
 /// Events that random lives must have for their test to mean anything.
-const LIVED: [&str; 37] = [
+const LIVED: [&str; 38] = [
     "Advanced",
     "Appealed",
     "CaseDecided",
@@ -210,6 +213,7 @@ const LIVED: [&str; 37] = [
     "Delivered",
     "DeliveryPassed",
     "DurationsChanged",
+    "EvidenceAdded",
     "IntentChanged",
     "NodeAbsorbed",
     "NodeJoined",
@@ -250,6 +254,47 @@ fn view_equals_storage_draws_are_as_predicted_and_plans_are_taken() {
     for event in LIVED {
         assert!(seen.borrow().contains_key(event), "{event} never happened: {:?}", seen.borrow());
     }
+}
+
+/// Dispatches, checks the prediction and returns what was drawn.
+fn dispatch(world: &World, collector: &mut Collector<RevmChain>) -> Vec<TaskId> {
+    let mut view = collector.view().clone();
+    view.note_vacancies(world.vacancies());
+    let call = Action::Dispatch { max_tasks: 16, seats: 0 }.call(&world.contracts);
+    let receipt = world.send(KEEPER, call).unwrap();
+    check_draw(&mut view, world, &receipt, 16);
+    block_on(collector.collect()).unwrap();
+    draw_of(&events(world, &receipt)).drawn
+}
+
+#[test]
+fn seat_is_given_away_only_while_the_floor_of_the_tiers_allows_it() {
+    let first = TaskId(1);
+    let world = World::with_nodes(35);
+    let mut collector = world.collector();
+    for _ in 0..11 {
+        world.send(CREATOR, world.create(1, 1, 0, 0, 1_000_000_000_000_000_000, 1_000)).unwrap();
+    }
+    block_on(collector.collect()).unwrap();
+    for _ in 0..3 {
+        dispatch(&world, &mut collector);
+    }
+    assert_eq!(collector.view().nodes().counts().busy, 33, "a draw leaves two of five");
+
+    let task = collector.view().tasks().get(first).unwrap().clone();
+    for node in &task.seats().unwrap().nodes[..2] {
+        let key = collector.view().nodes().get(*node).unwrap().key;
+        world.send(key, world.commit(first, *node, key, keccak256("a picture"))).unwrap();
+    }
+    world.chain.mine(task.deadline + 1 - world.now());
+    let mut free_after = |task| {
+        world.send(KEEPER, Action::Advance(task).call(&world.contracts)).unwrap();
+        block_on(collector.collect()).unwrap();
+        let free = collector.view().nodes().counts().free;
+        (free, dispatch(&world, &mut collector))
+    };
+    assert_eq!(free_after(first), (3, vec![]), "the floor of 35 is two above three, and the one let go is passed over");
+    assert_eq!(free_after(TaskId(2)), (6, vec![first]));
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use xenon_keeper::{Action, Collector, Keeper, NodeId, Outcome, Policy, Round, TaskId, View};
 use xenon_protocol::{
     chain::{Call, EventLog, Receipt},
-    contracts::{NetworkStats, Node, Task},
+    contracts::{NetworkStats, Node, Ruling, Status, Task},
 };
 use xenon_sim::RevmChain;
 
@@ -13,7 +13,7 @@ use crate::{
     differential::fixed,
     faulty::{Faulty, ReadFault, SendFault},
     people::People,
-    world::{CREATOR, KEEPER, World, block_on, config},
+    world::{CREATOR, KEEPER, OWNER, World, block_on, config, id, operator},
 };
 
 /// A coin in wei.
@@ -175,6 +175,49 @@ fn keeper_that_wants_to_ends_the_cases_that_are_over() {
     );
     assert!(outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Done(_))), "{outcomes:?}");
     life.assert_nothing_in_vain();
+}
+
+/// Appeals for a node, adds evidence and decides its case.
+fn rule(life: &mut Life, node: u32, task: u64, ruling: Ruling) {
+    let (at, task) = (life.world.contracts.node, id(TaskId(task)));
+    let appeal = Node::appealCall { node, evidence: keccak256("a transcript") };
+    let more = Node::addEvidenceCall { node, evidence: keccak256("a witness") };
+    let decision = Node::arbitrateCall { node, task, ruling: ruling as u8 };
+    let calls = [(CREATOR, Call::new(at, &appeal)), (KEEPER, Call::new(at, &more)), (OWNER, Call::new(at, &decision))];
+    for outcome in life.world.chain.mine_with(1, &calls) {
+        outcome.unwrap();
+    }
+    block_on(life.truth.collect()).unwrap();
+    life.world.assert_agrees_with(life.view());
+    life.world.assert_sets_agree_with(life.view());
+}
+
+#[test]
+fn released_node_answers_for_the_next_task_and_then_goes_back_to_where_it_was() {
+    let people = People { lazy: nodes(&[3, 4]), ..People::default() };
+    let mut life = Life::new(World::with_classes(&[(0, 24, 3)]), people);
+    life.create(COIN, 0, 500_000);
+    life.live(1);
+    life.world.send(operator(4), life.world.join(4, 0, 24)).unwrap();
+    life.create(COIN, 0, 500_000);
+    life.live(1);
+    life.world.send(operator(1), Call::new(life.world.contracts.node, &Node::quitCall { node: 1 })).unwrap();
+    let node = |life: &Life, node| {
+        let known = life.view().nodes().get(NodeId(node)).unwrap();
+        (known.status, known.case.map(|case| (case.task.0, case.appealed)))
+    };
+
+    rule(&mut life, 3, 1, Ruling::Framed);
+    rule(&mut life, 4, 2, Ruling::Framed);
+    assert_eq!([1, 2].map(|it| node(&life, it)), [(Status::Frozen, Some((1, false))); 2]);
+    assert_eq!([3, 4].map(|it| node(&life, it)), [(Status::Paused, None); 2]);
+    for accused in [1, 2] {
+        rule(&mut life, accused, 1, Ruling::Innocent);
+        assert_eq!(node(&life, accused), (Status::Frozen, Some((2, false))), "it answers for the second task, too");
+        rule(&mut life, accused, 2, Ruling::Innocent);
+    }
+    assert_eq!(node(&life, 1), (Status::Unbonding, None), "it had quit");
+    assert_eq!(node(&life, 2), (Status::Paused, None));
 }
 
 fn read_fault() -> impl Strategy<Value = ReadFault> {

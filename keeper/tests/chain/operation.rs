@@ -42,6 +42,7 @@ pub(crate) enum Operation {
     Collect(Index),
     TopUp(Index),
     Appeal(Index),
+    AddEvidence(Index),
     Arbitrate { which: Index, ruling: u8 },
     Slash(Index),
     Thaw(Index),
@@ -80,8 +81,8 @@ pub(crate) fn any_block() -> impl Strategy<Value = Block> {
 
 fn any_operation() -> impl Strategy<Value = Operation> {
     use Operation::{
-        Absorb, Advance, Appeal, Cancel, Collect, Deliver, Dispatch, Expire, Pause, Quit, Resume, Review, Slash, Thaw,
-        TopUp, Wake, Withdraw,
+        Absorb, AddEvidence, Advance, Appeal, Cancel, Collect, Deliver, Dispatch, Expire, Pause, Quit, Resume, Review,
+        Slash, Thaw, TopUp, Wake, Withdraw,
     };
     let index = any::<Index>;
     prop_oneof![
@@ -101,6 +102,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
         1 => index().prop_map(Collect),
         1 => index().prop_map(TopUp),
         2 => index().prop_map(Appeal),
+        1 => index().prop_map(AddEvidence),
         2 => (index(), 0..3u8).prop_map(|(which, ruling)| Operation::Arbitrate { which, ruling }),
         1 => index().prop_map(Slash),
         1 => index().prop_map(Thaw),
@@ -225,8 +227,15 @@ impl Operation {
                 let call = Node::appealCall { node: frozen(view, *which), evidence: keccak256("a transcript") };
                 by_anybody(Call::new(node, &call))
             }
+            Self::AddEvidence(which) => {
+                let call = Node::addEvidenceCall { node: frozen(view, *which), evidence: keccak256("a witness") };
+                by_anybody(Call::new(node, &call))
+            }
             Self::Arbitrate { which, ruling } => {
-                (OWNER, Call::new(node, &Node::arbitrateCall { node: frozen(view, *which), ruling: *ruling }))
+                let accused = frozen(view, *which);
+                let case = view.nodes().get(NodeId(accused)).and_then(|node| node.case);
+                let task = id(case.map_or(TaskId(1), |case| case.task));
+                (OWNER, Call::new(node, &Node::arbitrateCall { node: accused, task, ruling: *ruling }))
             }
             Self::Slash(which) => by_anybody(Call::new(node, &Node::slashCall { node: frozen(view, *which) })),
             Self::Thaw(which) => by_anybody(Call::new(node, &Node::thawCall { node: frozen(view, *which) })),

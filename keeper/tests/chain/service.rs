@@ -18,7 +18,7 @@ const FEE: u128 = 1_000_000_000_000_000_000;
 fn two_to_expire() -> World {
     let world = World::with_nodes(2);
     for _ in 0..2 {
-        world.send(CREATOR, world.create(0, 100, 0, 0, FEE, 10)).unwrap();
+        world.send(CREATOR, world.create(0, 100, 0, 0, FEE, 60)).unwrap();
     }
     world.chain.mine(1_000);
     world

@@ -63,6 +63,15 @@ impl World {
         }
     }
 
+    /// Since when the queued tasks wait. A view that looked at every block knows it to the second.
+    pub(crate) fn assert_waits_agree_with(&self, view: &View) {
+        let queued = view.tasks().iter().filter(|(_, known)| matches!(known.stage, Stage::Queued(_)));
+        for (task, known) in queued {
+            let place = self.read(self.contracts.queue, &TaskQueue::placeOfCall { task: id(task) });
+            assert_eq!(known.waits_since, Some(place.queuedAt.to()), "task {task}");
+        }
+    }
+
     fn assert_task(&self, view: &View, task: TaskId) {
         let stored = self.read(self.contracts.task, &Task::taskOfCall { task: id(task) });
         let Some(known) = view.tasks().get(task) else {
@@ -101,6 +110,7 @@ impl World {
         let stored = (place.level, place.kind, place.class, place.expiresAt.to(), place.next.to());
         assert_eq!((slot.level().0, known.kind.0, class, known.deadline, next), stored, "task {task}");
         assert_eq!(known.tier.index(), usize::from(place.tier), "task {task}");
+        // A view that caught up in large steps knows a later moment.
         assert!(known.waits_since.is_some_and(|since| since >= place.queuedAt.to()), "task {task}");
     }
 

@@ -73,7 +73,7 @@ impl World {
         let world = Self::deployed(&DeployParams {
             owner: Some(OWNER),
             terms: Task::Terms { refills: 2, ..usual.terms.clone() },
-            rules: Node::Rules { appealSeconds: DAY, arbitrationSeconds: DAY, ..usual.rules.clone() },
+            rules: Node::Rules { appealSeconds: DAY, arbitrationSeconds: 3 * DAY, ..usual.rules.clone() },
             limits: TaskQueue::Limits { tasksPerNode: 1, reserveAfter: 60, reserveHold: 600 },
             ..usual
         });

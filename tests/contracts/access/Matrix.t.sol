@@ -75,7 +75,7 @@ contract MatrixTest is Network {
             ^ node.idOf.selector ^ node.operatorOf.selector ^ node.lastNode.selector ^ node.classOf.selector
             ^ node.classInfo.selector ^ node.freeInClass.selector ^ node.freeInTier.selector ^ node.capacity.selector
             ^ node.counts.selector ^ node.setsClosed.selector ^ node.deferred.selector ^ node.classState.selector
-            ^ node.activeNodes.selector ^ node.caseOf.selector ^ node.rules.selector ^ node.stakeFloor.selector
+            ^ node.accusationsOf.selector ^ node.caseOf.selector ^ node.rules.selector ^ node.stakeFloor.selector
             ^ node.slashed.selector ^ node.tierWords.selector;
         assertEq(seen ^ views, type(INode).interfaceId, "a function of INode is missing");
     }
@@ -109,6 +109,7 @@ contract MatrixTest is Network {
         seen ^= _row(address(task), FEE, input, EVERYBODY, 0);
 
         t = _create(GPT, FEE, 100);
+        _pastTheFirstMinute();
         input = abi.encodeCall(task.cancel, (t));
         seen ^= _row(address(task), 0, input, _only(Role.Creator), ITask.NotCreator.selector);
 
@@ -156,6 +157,7 @@ contract MatrixTest is Network {
     function _moneyRows() private returns (bytes4 seen) {
         seen ^= _row(address(task), 0, abi.encodeCall(task.collect, (_nodeAt(t, 1))), EVERYBODY, 0);
         t = _create(GPT, FEE, 100);
+        _pastTheFirstMinute();
         vm.prank(creator);
         task.cancel(t);
         bytes memory input = abi.encodeCall(task.withdraw, (makeAddr("a purse")));
@@ -279,7 +281,10 @@ contract MatrixTest is Network {
         seen ^= _row(address(node), 0, abi.encodeCall(node.slash, (id)), EVERYBODY, 0);
         vm.revertToState(start);
         node.appeal(id, keccak256("evidence"));
-        seen ^= _governed(address(node), abi.encodeCall(node.arbitrate, (id, INode.Ruling.Framed)));
+        seen ^= _row(address(node), 0, abi.encodeCall(node.addEvidence, (id, keccak256("more"))), EVERYBODY, 0);
+        seen ^= _governed(
+            address(node), abi.encodeCall(node.arbitrate, (id, node.caseOf(id).task, INode.Ruling.Framed))
+        );
         vm.warp(uint256(node.caseOf(id).until) + 1);
         seen ^= _row(address(node), 0, abi.encodeCall(node.thaw, (id)), EVERYBODY, 0);
     }

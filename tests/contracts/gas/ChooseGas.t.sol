@@ -25,14 +25,14 @@ contract ChooseGasTest is Network {
     uint256 private constant CLASS_WORDS = 2;
     uint256 private constant TIER_WORDS = 3;
     uint256 private constant CLASS_SETS = 4;
-    uint256 private constant TIER_SETS = 5;
+    uint256 private constant TREES = 5;
 
     function setUp() public override {
         super.setUp();
         _join(1, CLASS, 24);
         for (uint256 i; i < MOST; ++i) {
             NodeSlot slot = NodeSlots.fresh(ClassId.wrap(1), TIER, WEIGHT, address(uint160(1 + i)));
-            slot = slot.withInSets(true).withClassPosition(i).withTierPosition(i);
+            slot = slot.withInSets(true).withPosition(i);
             _store(_at(1 + i, SLOTS), NodeSlot.unwrap(slot));
         }
         for (uint256 word; word < MOST / 8; ++word) {
@@ -41,7 +41,6 @@ contract ChooseGasTest is Network {
                 ids |= (8 * word + lane + 1) << (32 * lane);
             }
             _store(_at(word, _at(1, CLASS_SETS)), ids);
-            _store(_at(word, _at(TIER, TIER_SETS)), ids);
         }
     }
 
@@ -87,7 +86,8 @@ contract ChooseGasTest is Network {
         uint256 tasks = PoolFloor.tasks(n, floor);
         // Free and active n, open, there, its floor.
         _store(_at(1, CLASS_WORDS), n | (uint256(TIER) << 32) | (n << 40) | (3 << 72) | (floor << 74));
-        _store(_at(TIER, TIER_WORDS), n | (tasks << 32) | (n << 64));
+        _store(_at(TIER, TIER_WORDS), n | (tasks << 32) | (n << 64) | (1 << 96));
+        _store(_at(0, _at(TIER, TREES)), n | (1 << 32));
         // The tier in use, and more rounds drawn than any node has seen.
         _store(bytes32(HEADER), n | (n << 32) | (1 << (96 + TIER)) | (n * DRAWS << 216));
         INode.ClassState memory want = INode.ClassState(true, TIER, uint32(n), uint32(n), uint8(floor), true);

@@ -73,6 +73,7 @@ contract TaskGasTest is Network {
 
     function test_leavingTheQueue() public {
         TaskId t = _create(GPT, FEE, 100);
+        _pastTheFirstMinute();
         vm.prank(creator);
         task.cancel(t);
         vm.snapshotGasLastCall("task", "cancel");

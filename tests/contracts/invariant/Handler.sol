@@ -79,7 +79,7 @@ contract Handler is Shadow {
     /// @dev Many at once, so that the queue fills.
     function burst(uint256 who, uint256 choice, uint96 fee) external {
         for (uint256 i; i < 24; ++i) {
-            create(who + i, choice >> i, uint96(fee / (i + 1)), uint32(i), i, 1739);
+            create(who % 64 + i, choice >> i, uint96(fee / (i + 1)), uint32(i), i, 1739);
         }
     }
 
@@ -90,6 +90,7 @@ contract Handler is Shadow {
         bytes4 expected;
         if (stateOf[t] != ITask.State.Queued) expected = ITask.WrongState.selector;
         else if (stranger) expected = ITask.NotCreator.selector;
+        else if (block.timestamp <= createdAt[t] + 60) expected = ITask.TooEarly.selector;
         else if (!inLine[t]) expected = ITaskQueue.NotQueued.selector;
         _must(stranger ? keeper : from, address(task), 0, abi.encodeCall(ITask.cancel, (t)), expected);
     }
@@ -141,7 +142,7 @@ contract Handler is Shadow {
             expected = ITaskQueue.NotQueued.selector;
         } else {
             if (late) _pass(30 minutes);
-            uint256 from = uint256(queue.placeOf(t).queuedAt) + queue.limits().reserveAfter;
+            uint256 from = createdAt[t] + queue.limits().reserveAfter;
             if (!_isHead(t)) expected = ITaskQueue.NotHead.selector;
             else if (block.timestamp < from) expected = ITaskQueue.TooEarlyToReserve.selector;
         }
@@ -313,6 +314,17 @@ contract Handler is Shadow {
         _must(_account(which), address(node), 0, abi.encodeCall(INode.appeal, (id, evidence)), expected);
     }
 
+    function addEvidence(uint256 which, bytes32 evidence) external {
+        NodeId id = _suspect(which);
+        INode.Case memory c = node.caseOf(id);
+        bytes4 expected;
+        if (_status(id) != INode.Status.Frozen) expected = INode.WrongStatus.selector;
+        else if (!c.appealed) expected = INode.NotAppealed.selector;
+        else if (block.timestamp > c.until) expected = INode.CaseOver.selector;
+        else if (evidence == 0) expected = INode.EvidenceZero.selector;
+        _must(_account(which), address(node), 0, abi.encodeCall(INode.addEvidence, (id, evidence)), expected);
+    }
+
     function slash(uint256 which, bool late) external {
         NodeId id = _suspect(which);
         INode.Case memory c = node.caseOf(id);
@@ -343,7 +355,7 @@ contract Handler is Shadow {
         else if (_status(id) != INode.Status.Frozen) expected = INode.WrongStatus.selector;
         else if (!c.appealed) expected = INode.NotAppealed.selector;
         else if (block.timestamp > c.until) expected = INode.CaseOver.selector;
-        bytes memory input = abi.encodeCall(INode.arbitrate, (id, INode.Ruling(ruling % 3)));
+        bytes memory input = abi.encodeCall(INode.arbitrate, (id, c.task, INode.Ruling(ruling % 3)));
         _must(stranger ? keeper : owner, address(node), 0, input, expected);
     }
 
@@ -357,7 +369,7 @@ contract Handler is Shadow {
     function setRules(uint96 miss, uint96 conceal, uint32 appealDays, uint32 decideDays, bool stranger) external {
         miss %= 4 ether;
         INode.Rules memory r =
-            INode.Rules(miss, miss + conceal % 36 ether, (1 + appealDays % 3) * 1 days, (1 + decideDays % 3) * 1 days);
+            INode.Rules(miss, miss + conceal % 36 ether, (1 + appealDays % 2) * 1 days, (3 + decideDays % 2) * 1 days);
         _govern(address(node), abi.encodeCall(INode.setRules, (r)), stranger, 0);
     }
 

@@ -20,6 +20,7 @@ abstract contract Shadow is Network {
     mapping(TaskId => ITask.State) public stateOf;
     mapping(TaskId => uint256) public escrowOf;
     mapping(TaskId => address) internal creatorOf;
+    mapping(TaskId => uint256) internal createdAt;
     mapping(TaskId => uint32[3]) private seats;
     mapping(address => uint256) public creditOf;
     mapping(NodeId => uint256) public earnedOf;
@@ -134,7 +135,7 @@ abstract contract Shadow is Network {
     function _created(TaskId t, Vm.Log memory log) private {
         _move(t, ITask.State.None, ITask.State.Queued);
         (,,,, escrowOf[t],,) = abi.decode(log.data, (bytes32, uint32, uint16, uint32, uint96, uint256, uint40));
-        creatorOf[t] = _address(log.topics[2]);
+        (creatorOf[t], createdAt[t]) = (_address(log.topics[2]), block.timestamp);
         live.push(t);
         _joinLine(t, false);
     }

@@ -177,16 +177,17 @@ contract ChoiceFrequenciesTest is TypedAssertions {
         for (uint32 i; i < n; ++i) {
             uint8 weight = uint8(25 * (1 + i % 10));
             NodeSlot slot = NodeSlots.fresh(ClassId.wrap(1), 0, weight, address(uint160(1 + i)));
-            pool.slots[NodeId.wrap(1 + i)] = slot.withInSets(true).withClassPosition(i).withTierPosition(i);
+            pool.slots[NodeId.wrap(1 + i)] = slot.withInSets(true).withPosition(i);
         }
         for (uint256 word; word * 8 < n; ++word) {
             uint256 ids;
             for (uint256 lane; lane < 8; ++lane) {
                 ids |= (8 * word + lane + 1) << (32 * lane);
             }
-            pool.tierSets[0].words[word] = ids;
+            pool.classSets[ClassId.wrap(1)].words[word] = ids;
         }
-        pool.tierWords[0] = n;
+        pool.tierWords[0] = n | (1 << 96);
+        pool.trees[0].words[0] = n | (1 << 32);
         pool.header = n | (n << 32) | (1 << 96);
     }
 }

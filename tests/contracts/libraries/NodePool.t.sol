@@ -296,10 +296,16 @@ contract NodePoolTest is TypedAssertions {
             assertEq(uint32(words[tier]), tiers[tier].length, "tier");
             assertEq(uint32(words[tier] >> 32), servable[tier], "tasks its open classes could serve");
             assertEq(uint32(words[tier] >> 64), activeIn[tier], "active");
-            assertEq(words[tier] >> 96, 0);
+            assertEq(words[tier] >> 96, activeIn[tier] == 0 ? 0 : _classesOf(tier), "classes");
         }
         assertEq(pool.counter(NodePool.FREE), members.length, "free");
         assertEq(pool.counter(NodePool.ACTIVE), allActive, "active");
+    }
+
+    function _classesOf(uint256 tier) private pure returns (uint256 n) {
+        for (uint256 class = 1; class <= CLASSES; ++class) {
+            if (_tier(class) == tier) ++n;
+        }
     }
 
     function _state(uint256 class) private view returns (bytes memory) {
@@ -312,13 +318,16 @@ contract NodePoolTest is TypedAssertions {
             NodeId id = NodeId.wrap(uint32(members[i]));
             NodeSlot slot = pool.slots[id];
             assertTrue(slot.inSets());
-            assertEq(pool.classSets[slot.class()].nodeAt(slot.classPosition()), id);
-            assertEq(pool.tierSets[slot.tier()].nodeAt(slot.tierPosition()), id);
+            assertEq(pool.classSets[slot.class()].nodeAt(slot.position()), id);
         }
+        uint256[16] memory here;
         for (uint256 class = 1; class <= CLASSES; ++class) {
+            uint256 tier = _tier(class);
             for (uint256 i; i < classes[class].length; ++i) {
                 NodeId id = pool.classSets[ClassId.wrap(uint32(class))].nodeAt(i);
                 assertEq(id, NodeId.wrap(uint32(classes[class][i])));
+                (ClassId found, uint256 rest) = pool.locate(tier, pool.tierWords[tier], here[tier]++);
+                assertEq(abi.encode(found, rest), abi.encode(class, i), "a tier is its classes, end to end");
             }
         }
     }

@@ -50,14 +50,13 @@ contract PackedSlotsTest is TypedAssertions {
         // A start whose status and intent are members of their enums.
         NodeSlot s = NodeSlot.wrap(start).withStatus(INode.Status.Busy).withIntent(INode.Intent.Quit);
         uint256 operatorTag = s.operatorTag();
-        s = s.withWeight(uint8(values)).withClassPosition(uint32(values >> 8)).withTierPosition(uint32(values >> 40));
+        s = s.withWeight(uint8(values)).withPosition(uint32(values >> 8));
         s = s.withSince(uint40(values >> 72)).withInSets(values & 1 == 1).withDeferred(values & 2 == 2);
         s = s.withStatus(INode.Status.Frozen).withIntent(INode.Intent.Pause);
         assertEq(s.status(), INode.Status.Frozen);
         assertEq(s.intent(), INode.Intent.Pause);
         assertEq(s.weight(), uint8(values));
-        assertEq(s.classPosition(), uint32(values >> 8));
-        assertEq(s.tierPosition(), uint32(values >> 40));
+        assertEq(s.position(), uint32(values >> 8));
         assertEq(s.since(), uint40(values >> 72));
         assertEq(s.inSets(), values & 1 == 1);
         assertEq(s.isDeferred(), values & 2 == 2);

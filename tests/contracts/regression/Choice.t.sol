@@ -36,6 +36,7 @@ contract ChoiceDefectsTest is Network {
     function test_H04_aDrawnTaskCannotBeTakenBack() public {
         _joinMany(20);
         TaskId t = _closeSets();
+        _pastTheFirstMinute();
         vm.prank(creator);
         vm.expectRevert(abi.encodeWithSelector(ITaskQueue.NotQueued.selector, t));
         task.cancel(t);

@@ -67,7 +67,7 @@ contract ColludersTest is Network {
         _vote(TaskId.wrap(1), [ANSWER, ANSWER, ANSWER]);
         _pause(NodeId.unwrap(_nodeAt(TaskId.wrap(1), 0)));
         assertEq(node.counts().free, 5);
-        assertEq(PoolFloor.forActive(node.activeNodes()), 5);
+        assertEq(PoolFloor.forActive(node.counts().active), 5);
         (, uint256 drawn) = queue.dispatch(1);
         assertEq(drawn, 1);
         _nextBlock();

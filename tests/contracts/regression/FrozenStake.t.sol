@@ -276,8 +276,8 @@ contract FrozenStakeTest is Cases {
     function _setRules(INode.Rules memory r) private returns (INode.Rules memory) {
         r.missPenalty = 0.4 ether;
         r.concealPenalty = 4 ether;
-        r.appealSeconds = uint32(bound(r.appealSeconds, 1 days, 6 days - 1));
-        r.arbitrationSeconds = uint32(bound(r.arbitrationSeconds, 1 days, UNBONDING - r.appealSeconds - 1));
+        r.appealSeconds = uint32(bound(r.appealSeconds, 1 days, 4 days - 1));
+        r.arbitrationSeconds = uint32(bound(r.arbitrationSeconds, 3 days, UNBONDING - r.appealSeconds - 1));
         vm.prank(owner);
         node.setRules(r);
         return r;

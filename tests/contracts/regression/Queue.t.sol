@@ -56,7 +56,7 @@ contract QueueDefectsTest is Network {
             tasks[kind] = _create(kind, FEE, 1);
         }
         which %= 16;
-        if (expired) vm.warp(block.timestamp + 1 hours + 1);
+        vm.warp(block.timestamp + (expired ? 1 hours : 1 minutes) + 1);
         vm.prank(creator);
         if (expired) task.expire(tasks[which]);
         else task.cancel(tasks[which]);

@@ -70,12 +70,13 @@ contract RoleDefectsTest is Network {
     /// to the treasury.
     function test_H25_theOwnerDecidesNothingButAppeals() public {
         NodeId id = _frozen();
+        TaskId t = node.caseOf(id).task;
         vm.startPrank(owner);
         vm.expectRevert(abi.encodeWithSelector(INode.NotAppealed.selector, id));
-        node.arbitrate(id, INode.Ruling.Guilty);
+        node.arbitrate(id, t, INode.Ruling.Guilty);
         NodeId other = NodeId.wrap(NodeId.unwrap(id) % 6 + 1);
         vm.expectPartialRevert(INode.WrongStatus.selector);
-        node.arbitrate(other, INode.Ruling.Guilty);
+        node.arbitrate(other, t, INode.Ruling.Guilty);
         vm.stopPrank();
         vm.warp(uint256(node.caseOf(id).until) + 1);
         node.slash(id);

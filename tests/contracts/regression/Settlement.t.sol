@@ -50,6 +50,7 @@ contract SettlementDefectsTest is Network {
     function test_H05_aCreatorThatRejectsEtherLocksNobody() public {
         Puppet refuser = new Puppet(Puppet.OnReceive.Refuse);
         TaskId first = _createAs(refuser);
+        _pastTheFirstMinute();
         refuser.act(address(task), 0, abi.encodeCall(ITask.cancel, (first)));
         assertEq(task.creditOf(address(refuser)), FEE);
 

@@ -96,12 +96,11 @@ contract PackedSlotsSymbolicTest is TypedAssertions {
             assertEq(s.weight(), uint8(value));
             _assertOnly(word, s, 16, 8);
         } else if (field == 3) {
-            s = s.withClassPosition(uint32(value));
-            assertEq(s.classPosition(), uint32(value));
+            s = s.withPosition(uint32(value));
+            assertEq(s.position(), uint32(value));
             _assertOnly(word, s, 64, 32);
         } else if (field == 4) {
-            s = s.withTierPosition(uint32(value));
-            assertEq(s.tierPosition(), uint32(value));
+            s = s;
             _assertOnly(word, s, 96, 32);
         } else if (field == 5) {
             s = s.withSince(uint40(value));

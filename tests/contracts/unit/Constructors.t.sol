@@ -29,7 +29,7 @@ contract ConstructorsTest is Network {
     function testFuzz_taskRefusesTermsOutOfBounds(uint8 which, uint24 by) public {
         Params memory p = Deployment.defaults();
         uint24 tooLong = uint24(bound(by, 1 days + 1, type(uint24).max));
-        uint256 pick = which % 12;
+        uint256 pick = which % 13;
         if (pick == 0) p.terms.commitGrace = 0;
         if (pick == 1) p.terms.commitFactor = 0;
         if (pick == 2) p.terms.revealWindow = 0;
@@ -42,6 +42,7 @@ contract ConstructorsTest is Network {
         if (pick == 9) p.terms.vacancyWindow = 0;
         if (pick == 10) p.terms.vacancyWindow = tooLong;
         if (pick == 11) p.terms.refills = uint8(bound(by, 3, type(uint8).max));
+        if (pick == 12) p.terms.commitFactor = uint8(bound(by, 17, type(uint8).max));
         _taskRefused(p, abi.encodeWithSelector(ITask.TermsOutOfBounds.selector, p.terms));
     }
 
@@ -81,7 +82,7 @@ contract ConstructorsTest is Network {
         if (pick == 2) (p.rules.missPenalty, p.rules.concealPenalty) = (2, 1);
         if (pick == 3) p.rules.appealSeconds = uint32(by % 1 days);
         if (pick == 4) p.rules.appealSeconds = uint32(bound(by, 7 days + 1, type(uint32).max));
-        if (pick == 5) p.rules.arbitrationSeconds = uint32(by % 1 days);
+        if (pick == 5) p.rules.arbitrationSeconds = uint32(by % 3 days);
         if (pick == 6) p.rules.arbitrationSeconds = uint32(bound(by, 14 days + 1, type(uint32).max));
         // A case must end before the unbonding of those it concerns does.
         uint256 longest = uint256(p.rules.appealSeconds) + p.rules.arbitrationSeconds;

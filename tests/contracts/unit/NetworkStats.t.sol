@@ -50,6 +50,7 @@ contract NetworkStatsTest is Network {
         queue.dispatch(1);
         _vote(agreed, [ANSWER, ANSWER, ANSWER]);
         _assertTasks(3, 1, 1, 1, 0);
+        _pastTheFirstMinute();
         vm.prank(creator);
         task.cancel(cancelled);
         _assertTasks(3, 0, 1, 1, 1);

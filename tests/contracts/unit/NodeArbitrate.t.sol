@@ -16,10 +16,10 @@ contract NodeArbitrateTest is Cases {
 
     function testFuzz_refusesEverybodyButTheOwner(address caller, uint8 ruling) public {
         vm.assume(caller != owner);
-        NodeId id = _openAppealedCase().alone;
+        Case memory c = _openAppealedCase();
         vm.prank(caller);
         vm.expectRevert(abi.encodeWithSelector(NotAllowed.selector, caller, owner));
-        node.arbitrate(id, INode.Ruling(ruling % 3));
+        node.arbitrate(c.alone, c.task, INode.Ruling(ruling % 3));
     }
 
     function test_refusesANodeThatIsNotFrozen() public {
@@ -30,34 +30,44 @@ contract NodeArbitrateTest is Cases {
             NodeId id = _nodeIn(status);
             vm.prank(owner);
             vm.expectRevert(abi.encodeWithSelector(INode.WrongStatus.selector, id, status));
-            node.arbitrate(id, INode.Ruling.Guilty);
+            node.arbitrate(id, TaskId.wrap(1), INode.Ruling.Guilty);
             vm.revertToState(start);
         }
     }
 
     function testFuzz_refusesWhatNobodyAppealedFor(uint8 ruling, uint32 later) public {
-        NodeId id = _openCase().alone;
+        Case memory c = _openCase();
         vm.warp(block.timestamp + later);
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(INode.NotAppealed.selector, id));
-        node.arbitrate(id, INode.Ruling(ruling % 3));
+        vm.expectRevert(abi.encodeWithSelector(INode.NotAppealed.selector, c.alone));
+        node.arbitrate(c.alone, c.task, INode.Ruling(ruling % 3));
     }
 
     function testFuzz_refusesWhenTheTimeIsOver(uint8 ruling, uint32 later) public {
-        NodeId id = _openAppealedCase().alone;
+        Case memory c = _openAppealedCase();
         uint256 until = block.timestamp + ARBITRATION;
         vm.warp(until + 1 + later);
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(INode.CaseOver.selector, id, until));
-        node.arbitrate(id, INode.Ruling(ruling % 3));
+        vm.expectRevert(abi.encodeWithSelector(INode.CaseOver.selector, c.alone, until));
+        node.arbitrate(c.alone, c.task, INode.Ruling(ruling % 3));
     }
 
     function testFuzz_refusesARulingThatDoesNotExist(uint8 ruling) public {
-        NodeId id = _openAppealedCase().alone;
+        Case memory c = _openAppealedCase();
+        bytes memory input = abi.encodeWithSelector(INode.arbitrate.selector, c.alone, c.task, bound(ruling, 3, 255));
         vm.prank(owner);
-        (bool ok,) = address(node).call(abi.encodeWithSelector(INode.arbitrate.selector, id, bound(ruling, 3, 255)));
+        (bool ok,) = address(node).call(input);
         assertFalse(ok);
-        assertEq(_status(id), INode.Status.Frozen);
+        assertEq(_status(c.alone), INode.Status.Frozen);
+    }
+
+    /// @dev A decision that waited in the timelock beyond its case does not decide the node's next one.
+    function testFuzz_refusesTheTaskOfAnotherCase(uint40 other, uint8 ruling) public {
+        Case memory c = _openAppealedCase();
+        vm.assume(TaskId.wrap(other) != c.task);
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(INode.OtherCase.selector, c.alone, c.task, other));
+        node.arbitrate(c.alone, TaskId.wrap(other), INode.Ruling(ruling % 3));
     }
 
     function testFuzz_guiltyIsSlashed(uint32 waited) public {
@@ -93,11 +103,11 @@ contract NodeArbitrateTest is Cases {
     }
 
     function testFuzz_aRulingIsFinal(uint8 first, uint8 second) public {
-        NodeId id = _openAppealedCase().alone;
-        _rule(id, INode.Ruling(first % 3));
+        Case memory c = _openAppealedCase();
+        _rule(c.alone, INode.Ruling(first % 3));
         vm.startPrank(owner);
-        vm.expectRevert(abi.encodeWithSelector(INode.WrongStatus.selector, id, _status(id)));
-        node.arbitrate(id, INode.Ruling(second % 3));
+        vm.expectRevert(abi.encodeWithSelector(INode.WrongStatus.selector, c.alone, _status(c.alone)));
+        node.arbitrate(c.alone, c.task, INode.Ruling(second % 3));
     }
 
     /// @dev Released means whole: it works again, or leaves with its stake.
@@ -151,7 +161,8 @@ contract NodeArbitrateFramedTest is Cases {
         for (uint256 i; i < 2; ++i) {
             INode.NodeView memory n = node.nodeOf(c.agreed[i]);
             assertEq(
-                abi.encode(node.caseOf(c.agreed[i])), abi.encode(INode.Case(c.task, until, ARBITRATION, false, nobody))
+                abi.encode(node.caseOf(c.agreed[i])),
+                abi.encode(INode.Case(c.task, until, ARBITRATION, false, nobody, 0))
             );
             assertEq(n.since, block.timestamp);
             assertEq(n.stake, STAKE, "nothing is taken yet");
@@ -489,7 +500,8 @@ contract NodeArbitrateFramedTest is Cases {
         assertEq(n.intent, INode.Intent.None);
         assertFalse(n.inSets);
         NodeId[2] memory nobody;
-        INode.Case memory want = INode.Case(c.task, uint40(n.since + APPEAL), ARBITRATION, false, nobody);
+        INode.Case memory want =
+            INode.Case(c.task, uint40(n.since + APPEAL), ARBITRATION, false, nobody, node.caseOf(id).quitAt);
         assertEq(abi.encode(node.caseOf(id)), abi.encode(want));
     }
 

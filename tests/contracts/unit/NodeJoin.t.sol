@@ -138,7 +138,7 @@ contract NodeJoinTest is Network {
         assertFalse(node.nodeOf(late).inSets);
         assertEq(node.deferred(), 1);
         assertEq(node.counts().active, 4);
-        assertEq(node.activeNodes(), 4);
+        assertEq(node.counts().active, 4);
         assertEq(node.counts().free, 3);
         vm.expectEmit(address(node));
         emit INode.NodeAbsorbed(late);

@@ -221,7 +221,7 @@ contract NodeReviewFuzzTest is Classes {
     /// @dev After a review each class has the openness and the floor that its numbers make.
     function _assertReviewed() private {
         if (node.setsClosed()) return;
-        uint256 active = node.activeNodes();
+        uint256 active = node.counts().active;
         for (uint32 id = 1; node.classState(ClassId.wrap(id)).exists; ++id) {
             node.review(ClassId.wrap(id));
             INode.ClassState memory s = node.classState(ClassId.wrap(id));

@@ -28,7 +28,7 @@ contract NodeRulesTest is Cases {
     /// @dev Just inside and just outside of each bound: a miss costs at most 1 % of the stake and a concealed result 10 %,
     /// an appeal has 1 to 7 days and its decision 1 to 14.
     function test_eachBoundIsExact() public {
-        _accepted(INode.Rules(0, 0, 1 days, 1 days));
+        _accepted(INode.Rules(0, 0, 1 days, 3 days));
         _accepted(INode.Rules(4 ether, 40 ether, 7 days, 14 days));
         _refused(INode.Rules(4 ether + 1, 40 ether, 2 days, 4 days));
         _refused(INode.Rules(0, 40 ether + 1, 2 days, 4 days));
@@ -36,7 +36,7 @@ contract NodeRulesTest is Cases {
         _accepted(INode.Rules(1 ether, 1 ether, 2 days, 4 days));
         _refused(INode.Rules(0, 0, 1 days - 1, 5 days));
         _refused(INode.Rules(0, 0, 7 days + 1, 5 days));
-        _refused(INode.Rules(0, 0, 2 days, 1 days - 1));
+        _refused(INode.Rules(0, 0, 2 days, 3 days - 1));
         _refused(INode.Rules(0, 0, 2 days, 14 days + 1));
     }
 
@@ -46,7 +46,7 @@ contract NodeRulesTest is Cases {
         r.appealSeconds = uint32(bound(r.appealSeconds, 0, 14 days));
         r.arbitrationSeconds = uint32(bound(r.arbitrationSeconds, 0, 28 days));
         bool penalties = r.missPenalty <= 4 ether && r.concealPenalty <= 40 ether && r.missPenalty <= r.concealPenalty;
-        bool times = r.appealSeconds >= 1 days && r.appealSeconds <= 7 days && r.arbitrationSeconds >= 1 days
+        bool times = r.appealSeconds >= 1 days && r.appealSeconds <= 7 days && r.arbitrationSeconds >= 3 days
             && r.arbitrationSeconds <= 14 days && r.appealSeconds + r.arbitrationSeconds < 21 days + 1;
         if (penalties && times) _accepted(r);
         else _refused(r);
@@ -75,7 +75,7 @@ contract NodeRulesTest is Cases {
         Case memory c = _openCase();
         if (appealedFirst) node.appeal(c.alone, EVIDENCE);
         INode.Rules memory r = _lenient();
-        r.arbitrationSeconds = uint32(bound(arbitrationSeconds, 1 days, 14 days));
+        r.arbitrationSeconds = uint32(bound(arbitrationSeconds, 3 days, 14 days));
         _accepted(r);
         if (!appealedFirst) node.appeal(c.alone, EVIDENCE);
         uint40 until = uint40(block.timestamp + ARBITRATION);
@@ -83,7 +83,7 @@ contract NodeRulesTest is Cases {
         vm.warp(uint256(until) + 1);
         vm.prank(owner);
         vm.expectRevert(abi.encodeWithSelector(INode.CaseOver.selector, c.alone, until));
-        node.arbitrate(c.alone, INode.Ruling.Guilty);
+        node.arbitrate(c.alone, c.task, INode.Ruling.Guilty);
         node.thaw(c.alone);
     }
 
@@ -126,7 +126,7 @@ contract NodeRulesBoundsTest is Cases {
     function testFuzz_aCaseCannotOutlastTheUnbonding(uint32 appealSeconds, uint32 arbitrationSeconds) public {
         INode.Rules memory r = node.rules();
         r.appealSeconds = uint32(bound(appealSeconds, 1 days, 7 days));
-        r.arbitrationSeconds = uint32(bound(arbitrationSeconds, 1 days, 14 days));
+        r.arbitrationSeconds = uint32(bound(arbitrationSeconds, 3 days, 14 days));
         bool fits = r.appealSeconds + r.arbitrationSeconds < UNBONDING;
         vm.prank(owner);
         if (!fits) vm.expectRevert(abi.encodeWithSelector(INode.RulesOutOfBounds.selector, r));

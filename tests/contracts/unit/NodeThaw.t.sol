@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {INode} from "../../../contracts/interfaces/INode.sol";
-import {NodeId} from "../../../contracts/types/Ids.sol";
+import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {Cases} from "./NodeAppeal.t.sol";
 
 contract NodeThawTest is Cases {
@@ -61,9 +61,10 @@ contract NodeThawTest is Cases {
     /// @dev The arbiter that comes too late finds no case.
     function test_aReleasedNodeCannotBeRuledOn() public {
         NodeId id = _thawed();
+        TaskId t = node.caseOf(id).task;
         vm.startPrank(owner);
         vm.expectRevert(abi.encodeWithSelector(INode.WrongStatus.selector, id, INode.Status.Paused));
-        node.arbitrate(id, INode.Ruling.Guilty);
+        node.arbitrate(id, t, INode.Ruling.Guilty);
         vm.expectRevert(abi.encodeWithSelector(INode.WrongStatus.selector, id, INode.Status.Paused));
         node.thaw(id);
     }

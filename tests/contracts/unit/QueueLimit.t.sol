@@ -307,6 +307,7 @@ contract QueueLimitTest is Network {
         _create(GPT, 2 * FEE, 100);
         assertEq(queue.queued(), 70, "one for one");
         for (uint40 i = 4; i <= 10; ++i) {
+            _pastTheFirstMinute();
             vm.prank(creator);
             task.cancel(TaskId.wrap(i));
         }
@@ -320,6 +321,7 @@ contract QueueLimitTest is Network {
         _fill(FEE);
         TaskId t = TaskId.wrap(uint40(1 + which % MIN_LIMIT));
         if (how % 3 == 0) {
+            _pastTheFirstMinute();
             vm.prank(creator);
             task.cancel(t);
         } else if (how % 3 == 1) {
@@ -369,6 +371,7 @@ contract QueueLimitTest is Network {
         queue.dispatch(1);
         TaskId next = _create(GPT, FEE, 100);
         assertEq(task.orderOf(next).ticket, task.orderOf(drawn).ticket, "used again");
+        _pastTheFirstMinute();
         vm.startPrank(creator);
         vm.expectRevert(abi.encodeWithSelector(ITaskQueue.NotQueued.selector, drawn));
         task.cancel(drawn);
@@ -518,6 +521,7 @@ contract QueueModelTest is Network {
     function _cancel(uint256 random) private {
         uint256 index = random % items.length;
         TaskId id = items[index].id;
+        _pastTheFirstMinute();
         vm.prank(creator);
         task.cancel(id);
         _drop(index, Ending.Cancelled);

@@ -338,7 +338,8 @@ contract QueueReserveTest is Refills {
         _assertServedBy(t, b);
     }
 
-    /// @dev A reserved task that finds no nodes after all goes back to its place, and may reserve again at once.
+    /// @dev A reserved task that finds no nodes after all goes back to its place. What it has waited since it was created
+    /// counts, and nothing more: it may reserve again when any other of its age may.
     function test_aReservedTaskWithoutNodesMayReserveAgain() public {
         for (uint256 i = 21; i <= 23; ++i) {
             _joinFor(_operator(21), _key(i), keccak256("one operator's"), 24);
@@ -358,6 +359,11 @@ contract QueueReserveTest is Refills {
         emit ITaskQueue.TaskRequeued(t);
         queue.dispatch(1);
         assertEq(_state(t), ITask.State.Queued);
+        uint256 created = queue.placeOf(t).queuedAt;
+        assertEq(created + AFTER + 1, block.timestamp, "since it was created");
+        vm.expectRevert(abi.encodeWithSelector(ITaskQueue.TooEarlyToReserve.selector, t, created + 1 days));
+        queue.reserve(t, c);
+        vm.warp(created + 1 days);
         queue.reserve(t, c);
         assertEq(queue.reservation().task, t);
     }

@@ -35,6 +35,7 @@ contract QueueWakeTest is Network {
     function test_refusesBookThatHasEmptied() public {
         TaskId t = _park();
         _join(6, keccak256("rare"), 24);
+        _pastTheFirstMinute();
         vm.prank(creator);
         task.cancel(t);
         _refused(GPT, rare);
@@ -83,6 +84,7 @@ contract QueueWakeTest is Network {
     function test_aParkedTaskCanBeCancelledAndExpired() public {
         TaskId first = _park();
         TaskId second = _park();
+        _pastTheFirstMinute();
         vm.prank(creator);
         task.cancel(first);
         _pastDeadline(second);
@@ -97,6 +99,7 @@ contract QueueWakeTest is Network {
         TaskId best = _createFor(rare, 3 * FEE);
         TaskId next = _createFor(rare, FEE);
         TaskId other = _create(GPT, 2 * FEE, 100);
+        _pastTheFirstMinute();
         vm.prank(creator);
         task.cancel(best);
         queue.dispatch(3);

@@ -110,10 +110,10 @@ contract StatsSuitabilityTest is Cases {
         _suspend(id);
         for (uint32 i = 2; i <= 5; ++i) {
             if (_status(NodeId.wrap(i)) != INode.Status.Free) continue;
-            if (node.activeNodes() == 2) _pause(NodeId.wrap(i));
+            if (node.counts().active == 2) _pause(NodeId.wrap(i));
             else _quit(NodeId.wrap(i));
         }
-        assertEq(node.activeNodes(), 0);
+        assertEq(node.counts().active, 0);
         _join(7, CLASS, 16);
         _join(8, OTHER, 8);
         _join(9, OTHER, 48);

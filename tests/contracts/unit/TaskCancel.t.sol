@@ -27,9 +27,24 @@ contract TaskCancelTest is Network {
         _refused(TaskId.wrap(id), abi.encodeWithSelector(selector, id, ITask.State.None, ITask.State.Queued));
     }
 
+    /// @dev Not even when its wait is over, nor by `expire` before that: whoever fills the queue with values it does not mean
+    /// runs the risk of being served.
+    function testFuzz_refusesInTheFirstMinute(uint32 waited) public {
+        TaskId t = _create(GPT, FEE, 100);
+        uint256 until = block.timestamp + 60;
+        vm.warp(block.timestamp + waited % 61);
+        _refused(t, abi.encodeWithSelector(ITask.TooEarly.selector, t, until));
+        vm.expectPartialRevert(ITask.TooEarly.selector);
+        task.expire(t);
+        vm.warp(until + 1);
+        _cancel(t);
+        assertEq(task.creditOf(creator), FEE);
+    }
+
     function test_refusesTaskThatWasDrawn() public {
         TaskId t = _create(GPT, FEE, 100);
         queue.dispatch(1);
+        _pastTheFirstMinute();
         _refused(t, abi.encodeWithSelector(ITaskQueue.NotQueued.selector, t));
         assertEq(task.taskOf(t).escrow, FEE, "the failed attempt took nothing");
     }
@@ -100,6 +115,7 @@ contract TaskCancelTest is Network {
     }
 
     function _cancel(TaskId t) private {
+        _pastTheFirstMinute();
         vm.prank(creator);
         task.cancel(t);
     }

@@ -111,6 +111,7 @@ contract TaskDurationsTest is Refills {
         assertTrue(halved < level);
         (, TaskId head) = _headOf(SD, 0, ANY);
         assertEq(head, before);
+        _pastTheFirstMinute();
         vm.prank(creator);
         task.cancel(before);
         assertEq(queue.queued(), 1, "it is found where it stands");
@@ -134,6 +135,7 @@ contract TaskDurationsTest is Refills {
         queue.dispatch(1);
         (, Level halved) = queue.levelOf(FEE, 100_000);
         assertEq(queue.placeOf(t).level, halved);
+        _pastTheFirstMinute();
         vm.prank(creator);
         task.cancel(t);
         assertEq(queue.queued(), 0);

@@ -42,7 +42,7 @@ contract TaskRelayedTest is Network {
         task.createRelayed{value: FEE}(GPT, 0, 100, 0, ANY, 1 hours, relay);
         vm.expectRevert(abi.encodeWithSelector(ITask.UnknownKind.selector, 2));
         task.createRelayed{value: FEE}(2, TASK_HASH, 100, 0, ANY, 1 hours, relay);
-        vm.expectRevert(abi.encodeWithSelector(ITask.WaitOutOfBounds.selector, 0, 7 days));
+        vm.expectRevert(abi.encodeWithSelector(ITask.WaitOutOfBounds.selector, 0, 60, 7 days));
         task.createRelayed{value: FEE}(GPT, TASK_HASH, 100, 0, ANY, 0, relay);
     }
 

@@ -38,6 +38,13 @@ contract TaskTermsTest is Refills {
         _refused(terms);
     }
 
+    /// @dev However large a kind's estimate, the commit stage ends within 16 times it.
+    function testFuzz_refusesACommitFactorAboveSixteen(uint8 factor) public {
+        ITask.Terms memory terms = task.terms();
+        terms.commitFactor = uint8(bound(factor, 17, type(uint8).max));
+        _refused(terms);
+    }
+
     function testFuzz_refusesACrankShareAboveThreePercent(uint16 bps) public {
         ITask.Terms memory terms = task.terms();
         terms.crankBps = uint16(bound(bps, 301, type(uint16).max));
@@ -58,7 +65,7 @@ contract TaskTermsTest is Refills {
 
     function testFuzz_storesAndAnnouncesTheTerms(ITask.Terms memory terms) public {
         terms.commitGrace = uint24(bound(terms.commitGrace, 1, 1 days));
-        terms.commitFactor = uint8(bound(terms.commitFactor, 1, 255));
+        terms.commitFactor = uint8(bound(terms.commitFactor, 1, 16));
         terms.revealWindow = uint24(bound(terms.revealWindow, 1, 1 days));
         terms.deliverWindow = uint24(bound(terms.deliverWindow, 1, 1 days));
         terms.vacancyWindow = uint24(bound(terms.vacancyWindow, 1, 1 days));

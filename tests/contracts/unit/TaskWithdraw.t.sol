@@ -63,6 +63,7 @@ contract TaskWithdrawTest is Network {
         vm.deal(address(thief), FEE);
         bytes memory order = abi.encodeCall(ITask.create, (GPT, TASK_HASH, 100, 0, ANY, 1 hours));
         TaskId t = abi.decode(thief.act(address(task), FEE, order), (TaskId));
+        _pastTheFirstMinute();
         thief.act(address(task), 0, abi.encodeCall(ITask.cancel, (t)));
         _credit(FEE);
         bytes memory again = abi.encodeCall(ITask.withdraw, (address(thief)));
@@ -96,6 +97,7 @@ contract TaskWithdrawTest is Network {
     /// @dev Gives the creator a credit of `fee`.
     function _credit(uint96 fee) private {
         TaskId t = _create(GPT, fee, 100);
+        _pastTheFirstMinute();
         vm.prank(creator);
         task.cancel(t);
     }

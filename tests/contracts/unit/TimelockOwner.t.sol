@@ -5,7 +5,7 @@ import {Create3Factory} from "../../../contracts/Create3Factory.sol";
 import {INode} from "../../../contracts/interfaces/INode.sol";
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
-import {NodeId} from "../../../contracts/types/Ids.sol";
+import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {NotAllowed, Wiring} from "../../../contracts/types/Wiring.sol";
 import {Deploy} from "../../../script/Deploy.s.sol";
 import {Deployment} from "../../../script/Deployment.sol";
@@ -51,7 +51,7 @@ contract TimelockOwnerTest is Cases {
             abi.encodeCall(ITask.setDurations, (GPT, kind.overheadMs, kind.msPerUnit + 1)),
             abi.encodeCall(INode.setRules, (rules)),
             abi.encodeCall(ITaskQueue.setLimits, (limits)),
-            abi.encodeCall(INode.arbitrate, (NodeId.wrap(1), INode.Ruling.Guilty))
+            abi.encodeCall(INode.arbitrate, (NodeId.wrap(1), TaskId.wrap(1), INode.Ruling.Guilty))
         ];
     }
 
@@ -159,7 +159,7 @@ contract TimelockOwnerTest is Cases {
         Case memory c = _openCase();
         vm.warp(block.timestamp + bound(waited, 0, APPEAL));
         node.appeal(c.alone, EVIDENCE);
-        bytes memory input = abi.encodeCall(INode.arbitrate, (c.alone, INode.Ruling.Guilty));
+        bytes memory input = abi.encodeCall(INode.arbitrate, (c.alone, c.task, INode.Ruling.Guilty));
         bytes32 id = _schedule(address(node), input);
         vm.warp(block.timestamp + DELAY - 1);
         _expectNotReady(id);
