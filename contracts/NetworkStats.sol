@@ -84,7 +84,8 @@ contract NetworkStats is INetworkStats {
             uint256 toEnter = _feeFor(ValueRates.floor(lowest.next()), q.durationMs);
             if (toEnter > q.leastFee) q.leastFee = toEnter;
         }
-        q.accepted = fee >= q.leastFee && fee <= ITask(TASK).maxFee();
+        bool room = q.queued < q.limit || QUEUE.hasWorkers(tier, requiredClass);
+        q.accepted = room && fee >= q.leastFee && fee <= ITask(TASK).maxFee();
     }
 
     /// @inheritdoc INetworkStats

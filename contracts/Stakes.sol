@@ -18,7 +18,7 @@ abstract contract Stakes is INode {
         uint96 stake;
     }
 
-    uint256 private constant MIN_UNBONDING = 2 days;
+    uint256 private constant MIN_UNBONDING = 5 days;
     uint256 private constant MAX_UNBONDING = 90 days;
     uint256 private constant MAX_APPEAL = 7 days;
     /// @dev So that a ruling can pass the owner's timelock in time.
@@ -37,7 +37,7 @@ abstract contract Stakes is INode {
     mapping(NodeId => Owner) internal _owners;
     mapping(NodeId => Case) private _cases;
     /// @dev What a node is accused of besides its case, one after the other.
-    mapping(NodeId => TaskId[]) private _accusations;
+    mapping(NodeId => Case[]) private _accusations;
     Rules private _rules;
     uint32 internal _total;
     uint128 private _slashed;
@@ -137,7 +137,7 @@ abstract contract Stakes is INode {
     }
 
     /// @inheritdoc INode
-    function accusationsOf(NodeId node) external view returns (TaskId[] memory) {
+    function accusationsOf(NodeId node) external view returns (Case[] memory) {
         return _accusations[node];
     }
 
@@ -186,13 +186,12 @@ abstract contract Stakes is INode {
     /// @dev Notes why `node` is about to be frozen. Who has a case, or is to be frozen for one, keeps that one: it must
     /// not be shed for another of the node's own making. The new one follows as an accusation.
     function _charge(NodeId node, NodeSlot slot, TaskId task, NodeId[2] memory accused) internal {
-        bool charged = slot.status() == Status.Frozen || slot.intent() == Intent.Freeze;
-        if (!charged) {
+        if (slot.status() == Status.Frozen || slot.intent() == Intent.Freeze) {
+            _accusations[node].push(Case(task, 0, 0, false, 0, accused));
+            emit Accused(node, task, accused);
+        } else {
             uint40 quitAt = slot.status() == Status.Unbonding ? slot.since() : 0;
-            _cases[node] = Case(task, 0, 0, false, accused, quitAt);
-        } else if (_cases[node].task != task) {
-            _accusations[node].push(task);
-            emit Accused(node, task);
+            _cases[node] = Case(task, 0, 0, false, quitAt, accused);
         }
     }
 
@@ -200,12 +199,13 @@ abstract contract Stakes is INode {
     /// thing it is accused of.
     function _acquit(NodeId node, uint40 quitAt) private {
         NodeSlot slot = _pool.slots[node];
-        TaskId[] storage accusations = _accusations[node];
+        Case[] storage accusations = _accusations[node];
         uint256 left = accusations.length;
         if (left != 0) {
-            NodeId[2] memory nobody;
-            _cases[node] = Case(accusations[left - 1], 0, 0, false, nobody, quitAt);
+            Case memory next = accusations[left - 1];
             accusations.pop();
+            next.quitAt = quitAt;
+            _cases[node] = next;
             return _freeze(node, slot);
         }
         if (quitAt != 0) return _store(node, slot.withStatus(Status.Unbonding).withSince(quitAt));

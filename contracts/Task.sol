@@ -14,6 +14,7 @@ import {Settlement} from "./libraries/Settlement.sol";
 import {Verdict, Vote} from "./libraries/Verdict.sol";
 import {VramTier} from "./libraries/VramTier.sol";
 import {ClassId, NodeId, TaskId} from "./types/Ids.sol";
+import {Request} from "./types/Request.sol";
 import {TaskSlot, TaskSlots} from "./types/TaskSlot.sol";
 import {ValueRate, ValueRates} from "./types/ValueRate.sol";
 import {NoTreasury, NotAllowed, Wiring, WrongAddress} from "./types/Wiring.sol";
@@ -87,7 +88,7 @@ contract Task is KindTable, Purse, Relays {
         payable
         returns (TaskId)
     {
-        return _create(kind, taskHash, size, minVram, requiredClass, maxWait, address(0));
+        return _create(Request(kind, taskHash, size, minVram, requiredClass, maxWait, address(0)));
     }
 
     /// @inheritdoc ITask
@@ -101,7 +102,7 @@ contract Task is KindTable, Purse, Relays {
         address relay
     ) external payable returns (TaskId) {
         if (relay == address(0)) revert RelayZero();
-        return _create(kind, taskHash, size, minVram, requiredClass, maxWait, relay);
+        return _create(Request(kind, taskHash, size, minVram, requiredClass, maxWait, relay));
     }
 
     /// @inheritdoc ITask
@@ -130,18 +131,12 @@ contract Task is KindTable, Purse, Relays {
     {
         TaskSlot s = _tasks[task];
         State state = s.state();
-        if (state == State.Vacant) _refill(task, s, entropy, avoid, keeper);
-        if (state != State.Queued) return true;
+        if (state != State.Queued && state != State.Vacant) return true;
         Kind memory spec = _kinds[s.kind()];
         ClassId class = ClassId.unwrap(reserved) == 0 ? s.class() : reserved;
-        (bool ok, NodeId[3] memory nodes, ClassId shared) =
-            NODE.choose(entropy, INode.Need(s.tier(), spec.sameClass, class, avoid));
-        if (!ok) return false;
-
-        s = s.withNodes(nodes).withClass(shared);
-        uint40 deadline = _openCommits(task, s, spec);
-        uint96 reward = _payShare(task, keeper, _terms.crankBps);
-        emit TaskSeated(task, nodes, shared, deadline, keeper, reward);
+        INode.Need memory need = INode.Need(s.tier(), spec.sameClass, class, avoid);
+        if (state == State.Queued) return _place(task, s, spec, entropy, need, keeper);
+        _refill(task, s, spec, entropy, need, keeper);
         return true;
     }
 
@@ -165,7 +160,7 @@ contract Task is KindTable, Purse, Relays {
         if (s.revealRank(index) != 0) revert AlreadyRevealed(task, node);
         bytes32 commitment = commitmentOf(task, msg.sender, result, salt);
         if (commitment != _votes[node]) {
-            // The commitment names the key, so only a wrong one needs to be told from a wrong result.
+            // The commitment names the key: only when it does not fit is a wrong key to be told from a wrong result.
             _checkKey(node);
             revert WrongReveal(task, node, _votes[node], commitment);
         }
@@ -316,36 +311,32 @@ contract Task is KindTable, Purse, Relays {
     }
 
     /// @dev Escrows and queues a task; a full queue may give up another for it.
-    function _create(
-        uint8 kind,
-        bytes32 taskHash,
-        uint32 size,
-        uint16 minVram,
-        ClassId requiredClass,
-        uint32 maxWait,
-        address relay
-    ) private returns (TaskId task) {
-        Kind memory spec = _knownKind(kind, size);
+    function _create(Request memory r) private returns (TaskId task) {
+        Kind memory spec = _knownKind(r.kind, r.size);
         uint96 fee = _checkedFee();
-        if (taskHash == 0) revert HashZero();
-        if (maxWait < MIN_WAIT || maxWait > MAX_WAIT) revert WaitOutOfBounds(maxWait, MIN_WAIT, MAX_WAIT);
-        uint8 tier = tierFor(minVram, requiredClass);
-        ValueRate value = ValueRates.rate(fee, Duration.estimateMs(spec, size));
+        if (r.taskHash == 0) revert HashZero();
+        if (r.maxWait < MIN_WAIT || r.maxWait > MAX_WAIT) revert WaitOutOfBounds(r.maxWait, MIN_WAIT, MAX_WAIT);
+        uint8 tier = tierFor(r.minVram, r.class);
+        ValueRate value = ValueRates.rate(fee, Duration.estimateMs(spec, r.size));
         if (ValueRate.unwrap(value) < ValueRate.unwrap(minValue)) revert ValueTooLow(value, minValue);
 
         task = TaskId.wrap(++_lastTask);
-        uint40 expiresAt = uint40(block.timestamp + maxWait);
+        uint40 expiresAt = uint40(block.timestamp + r.maxWait);
         _escrows[task] = Escrow(msg.sender, fee);
         TaskSlot s =
-            TaskSlots.queued(kind, size, tier, requiredClass).withDeadline(expiresAt).withCreatedAt(block.timestamp);
-        if (relay != address(0)) {
+            TaskSlots.queued(r.kind, r.size, tier, r.class).withDeadline(expiresAt).withCreatedAt(block.timestamp);
+        if (r.relay != address(0)) {
             s = s.withRelayed();
-            _nameRelay(task, relay);
+            _nameRelay(task, r.relay);
         }
         _tasks[task] = s;
-        emit TaskCreated(task, msg.sender, kind, taskHash, size, minVram, requiredClass, fee, value, expiresAt);
+        emit TaskCreated(task, msg.sender, r.kind, r.taskHash, r.size, r.minVram, r.class, fee, value, expiresAt);
+        _enqueue(task, s, value, spec.sameClass);
+    }
+
+    function _enqueue(TaskId task, TaskSlot s, ValueRate value, bool sameClass) private {
         (uint32 ticket, TaskId evicted) =
-            QUEUE.enqueue(task, value, kind, spec.sameClass, tier, requiredClass, expiresAt);
+            QUEUE.enqueue(task, value, s.kind(), sameClass, s.tier(), s.class(), s.deadline());
         _tasks[task] = s.withTicket(ticket);
         if (TaskId.unwrap(evicted) != 0) _endQueued(evicted, _tasks[evicted], Ending.Evicted);
     }
@@ -393,10 +384,27 @@ contract Task is KindTable, Purse, Relays {
         QUEUE.vacate(task);
     }
 
+    /// @dev Gives the seats of a drawn task to nodes.
+    /// @return Whether there were three.
+    function _place(TaskId task, TaskSlot s, Kind memory spec, bytes32 entropy, INode.Need memory need, address keeper)
+        private
+        returns (bool)
+    {
+        (bool ok, NodeId[3] memory nodes, ClassId class) = NODE.choose(entropy, need);
+        if (!ok) return false;
+        s = s.withNodes(nodes).withClass(class);
+        _announce(task, s, nodes, _openCommits(task, s, spec), keeper);
+        return true;
+    }
+
+    function _announce(TaskId task, TaskSlot s, NodeId[3] memory nodes, uint40 deadline, address keeper) private {
+        emit TaskSeated(task, nodes, s.class(), deadline, keeper, _payShare(task, keeper, _terms.crankBps));
+    }
+
     /// @dev Gives the vacated seats to other nodes, or goes on without when there are none.
-    function _refill(TaskId task, TaskSlot s, bytes32 entropy, ClassId avoid, address keeper) private {
-        Kind memory spec = _kinds[s.kind()];
-        INode.Need memory need = INode.Need(s.tier(), spec.sameClass, s.class(), avoid);
+    function _refill(TaskId task, TaskSlot s, Kind memory spec, bytes32 entropy, INode.Need memory need, address keeper)
+        private
+    {
         (bool ok, NodeId[3] memory nodes) = NODE.refill(entropy, need, s.nodes(), s.vacated());
         if (!ok) return _goOn(task, s);
         uint40 deadline = _openCommits(task, s.withNodes(nodes).withVacated(0), spec);

@@ -79,7 +79,7 @@ contract TaskQueue is QueueState {
         uint40 expiresAt
     ) external only(address(TASK)) returns (uint32 ticket, TaskId evicted) {
         Level level = value.level();
-        if (_header.get(QUEUED, COUNT) >= _header.get(LIMIT, COUNT)) evicted = _evict(value, level);
+        if (_header.get(QUEUED, COUNT) >= _header.get(LIMIT, COUNT)) evicted = _evict(value, level, tier, class);
         (uint256 half,) = Books.laneOf(kind, tier);
         uint256 uses = (1 << (HALVES + half)) | (sameClass ? 1 << (SAME_CLASS + kind) : 0);
         _header |= uses;
@@ -125,6 +125,16 @@ contract TaskQueue is QueueState {
         _reservation = Reservation(task, class, until, false, false);
         _header = _header.set(RESERVED, 1, 1);
         emit ClassReserved(task, class, until);
+    }
+
+    /// @inheritdoc ITaskQueue
+    function hasWorkers(uint8 tier, ClassId class) public view returns (bool) {
+        if (ClassId.unwrap(class) == 0) {
+            (uint256[16] memory words,) = NODE.tierWords();
+            return Servable.from(words, 0).activeFrom(tier) >= PoolFloor.LEAST;
+        }
+        INode.ClassState memory state = NODE.classState(class);
+        return state.open && state.active >= PoolFloor.LEAST;
     }
 
     /// @dev Seats up to `most` tasks of the round; the last one ends the round.
@@ -241,7 +251,7 @@ contract TaskQueue is QueueState {
     function _canRefill(Servable.Left memory left, ITask.Order memory o) private view returns (bool) {
         uint256 seats = 2 * uint256(o.seats);
         if (ClassId.unwrap(o.class) == 0) {
-            return left.freeFrom(o.tier) + PoolFloor.LEAST >= seats + left.floorFrom(o.tier);
+            return left.freeFrom(o.tier) + PoolFloor.LEAST >= seats + PoolFloor.forActive(left.activeFrom(o.tier));
         }
         if (o.class == left.held) return false;
         INode.ClassState memory state = NODE.classState(o.class);
@@ -307,10 +317,12 @@ contract TaskQueue is QueueState {
         emit TaskRequeued(task);
     }
 
-    /// @dev Takes the newest task of the lowest level out of the full queue, if the newcomer's level is higher.
-    function _evict(ValueRate value, Level level) private returns (TaskId evicted) {
+    /// @dev Takes the newest task of the lowest level out of the full queue, if the newcomer's level is higher and it
+    /// could be served.
+    function _evict(ValueRate value, Level level, uint8 tier, ClassId class) private returns (TaskId evicted) {
         (Level least, uint256 ticket) = _shelf.least(_header.get(HALVES, 32));
         if (!(level > least)) revert FeeTooLow(value, ValueRates.floor(least));
+        if (!hasWorkers(tier, class)) revert TooFewWorkers(tier, class);
         evicted = _remove(ticket);
         emit TaskEvicted(evicted);
     }

@@ -96,8 +96,10 @@ async fn a_reply_is_delivered_with_the_signature_of_the_relay_that_the_task_name
     assert_eq!(stdout(&node(&["top-up", "1"]).unwrap()).trim(), "the stake is complete");
     assert!(failure(&node(&["status", "9"]).unwrap()).contains("XC-021"));
     let evidence = network.config.display().to_string();
-    let appeal = failure(&node(&["appeal", "1", "--evidence", &evidence]).unwrap());
-    assert!(appeal.contains("WrongStatus") && appeal.contains("status does not allow"), "{appeal}");
+    for command in ["appeal", "evidence"] {
+        let refused = failure(&node(&[command, "1", "--evidence", &evidence]).unwrap());
+        assert!(refused.contains("WrongStatus") && refused.contains("status does not allow"), "{refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

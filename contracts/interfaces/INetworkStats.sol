@@ -63,7 +63,7 @@ interface INetworkStats {
     /// @param queued Tasks in the whole queue.
     /// @param limit The most the queue takes.
     /// @param accepted Whether it would be taken.
-    /// @param leastFee The least fee with which it would be taken now, in wei.
+    /// @param leastFee The least fee with which it would be taken now, in wei, if enough nodes for it are active.
     struct Quote {
         uint256 durationMs;
         ValueRate value;

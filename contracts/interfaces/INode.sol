@@ -94,15 +94,15 @@ interface INode {
     /// @param task The task in question.
     /// @param until Not appealed: the end of the time to appeal. Appealed: the end of the time to decide. Seconds.
     /// @param arbitrationSeconds The time to decide as it was when the node was frozen.
-    /// @param accused The two whose result differed from the node's; 0 when it is itself accused.
     /// @param quitAt When the node had quit, in seconds; 0 if it had not.
+    /// @param accused The two whose result differed from the node's; 0 when it is itself accused.
     struct Case {
         TaskId task;
         uint40 until;
         uint32 arbitrationSeconds;
         bool appealed;
-        NodeId[2] accused;
         uint40 quitAt;
+        NodeId[2] accused;
     }
 
     /// @notice Penalties and times that the owner may set inside bounds.
@@ -203,7 +203,7 @@ interface INode {
     );
     event EvidenceAdded(NodeId indexed node, TaskId indexed task, address indexed from, bytes32 evidence);
     /// @notice A node that has a case, or is to be frozen for one, answers for this task after it.
-    event Accused(NodeId indexed node, TaskId indexed task);
+    event Accused(NodeId indexed node, TaskId indexed task, NodeId[2] accused);
     event CaseDecided(NodeId indexed node, TaskId indexed task, Ruling ruling);
     /// @notice The appeal was not decided in time.
     event CaseLapsed(NodeId indexed node, TaskId indexed task);
@@ -250,7 +250,7 @@ interface INode {
     error NothingSlashed();
     /// @notice Rules outside the hard-coded bounds.
     error RulesOutOfBounds(Rules rules);
-    /// @notice A stake of 0, or an unbonding time outside 2 to 90 days.
+    /// @notice A stake of 0, or an unbonding time outside 5 to 90 days.
     error StakeOutOfBounds(uint96 minStake, uint40 unbondingSeconds);
     /// @notice A drawn round waits to be seated; what the choice depends on does not change until then.
     error SetsClosed();
@@ -301,7 +301,7 @@ interface INode {
     function slash(NodeId node) external;
 
     /// @notice Decides an appeal. Only the owner.
-    /// @dev A node that had quit unbonds again as if it had not been frozen, any other is paused; one that is accused of
+    /// @dev A node that was unbonding goes on as if it had not been frozen, any other is paused; one that is accused of
     /// something else is frozen for that.
     /// @param task The task of the case: a decision that comes too late must not decide the node's next case.
     /// @custom:error NotAllowed, WrongStatus, NotAppealed, OtherCase, CaseOver
@@ -389,8 +389,9 @@ interface INode {
     /// @return The case of a frozen node, or the last one it had.
     function caseOf(NodeId node) external view returns (Case memory);
 
-    /// @return The tasks for which `node` will be frozen, one after the other, when it is released; the last one first.
-    function accusationsOf(NodeId node) external view returns (TaskId[] memory);
+    /// @return The cases that will be opened against `node`, one after the other, when it is released; the last one
+    /// first. Their times begin then.
+    function accusationsOf(NodeId node) external view returns (Case[] memory);
 
     /// @return Penalties and times in force.
     function rules() external view returns (Rules memory);
@@ -410,7 +411,8 @@ interface INode {
     /// @return What can be drawn for now.
     function capacity() external view returns (Capacity memory);
 
-    /// @notice The same, packed by tier: free in bits 0 to 31, servable in 32 to 63, active in 64 to 95. For TaskQueue:
+    /// @notice The same, packed by tier: free in bits 0 to 31, servable in 32 to 63, active in 64 to 95, and the number of
+    /// classes in 96 to 127. For TaskQueue:
     /// sixteen words pass between contracts for a third of the gas.
     /// @return words One a tier.
     /// @return active The number of active nodes.

@@ -83,6 +83,8 @@ interface ITask {
 
     /// @notice What the queue needs to know of a task to place it.
     /// @param level The place it would take now, while queued or drawn.
+    /// @param createdAt When it was created, in seconds, while queued or drawn.
+    /// @param expiresAt When its wait is over, in seconds, while queued or drawn.
     /// @param seats Nodes it waits for: three while queued or drawn, the vacated seats while vacant, else none.
     /// @param ticket The queue's name for it, while queued.
     struct Order {
@@ -160,7 +162,7 @@ interface ITask {
     event Delivered(TaskId indexed task, NodeId indexed node, bytes32 content, uint96 paid);
     /// @notice Nobody delivered: the held share went to the creator, or to the treasury if the task names a relay.
     event Undelivered(TaskId indexed task, address indexed to, uint96 amount);
-    /// @notice A task left the queue without having been drawn.
+    /// @notice A task left the queue without having got its nodes.
     event TaskWithdrawn(TaskId indexed task, Ending ending, uint96 refund);
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
     event KindAdded(uint8 indexed kind, Kind spec);
@@ -247,7 +249,7 @@ interface ITask {
     /// @param requiredClass The class all three must be of, or 0.
     /// @param maxWait Seconds in the queue after which the task may be expired; 60 seconds to 7 days.
     /// @custom:error UnknownKind, SizeZero, SizeTooLarge, HashZero, FeeZero, FeeTooHigh, ValueTooLow, WaitOutOfBounds,
-    /// NoSuchTier, ClassUnsuitable, ITaskQueue.FeeTooLow
+    /// NoSuchTier, ClassUnsuitable, ITaskQueue.FeeTooLow, ITaskQueue.TooFewWorkers
     function create(uint8 kind, bytes32 taskHash, uint32 size, uint16 minVram, ClassId requiredClass, uint32 maxWait)
         external
         payable
@@ -279,8 +281,9 @@ interface ITask {
     /// @custom:error NotNodeKey, NotSeated, WrongState, TooLate, CommitmentZero, AlreadyCommitted
     function commit(NodeId node, TaskId task, bytes32 commitment) external;
 
-    /// @notice Reveals the result committed to; the last reveal settles the task. Only the node's key.
-    /// @custom:error NotNodeKey, NotSeated, WrongState, TooLate, NotCommitted, AlreadyRevealed, WrongReveal
+    /// @notice Reveals the result committed to; the last reveal settles the task. Only the key that the commitment names:
+    /// the node's.
+    /// @custom:error NotSeated, WrongState, TooLate, NotCommitted, AlreadyRevealed, NotNodeKey, WrongReveal
     function reveal(NodeId node, TaskId task, bytes32 result, bytes32 salt) external;
 
     /// @notice Says that the content is at the relay, and releases the held share. Only the key of the agreeing node

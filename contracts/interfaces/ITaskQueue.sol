@@ -14,7 +14,8 @@ import {Level, ValueRate} from "../types/ValueRate.sol";
 /// it keeps its tasks and takes the current block as its new draw block.
 /// - A drawn task whose nodes cannot be found (all free nodes of one operator, say) goes back to the front of its
 /// level, in the order of the draw among those that failed in one call. Its wait counts from its creation.
-/// - The queue is bounded by `limit()`. A full queue takes a task of a higher level only, and gives up for it the
+/// - The queue is bounded by `limit()`. A full queue takes a task of a higher level only, if enough nodes for it are
+/// active (and its class, if it names one, is open), and gives up for it the
 /// newest of its lowest level in one of the books that have it. Drawn tasks that found no nodes return even to a full
 /// queue. When nodes leave, the limit falls and nothing is thrown out: the queue shrinks as tasks are drawn.
 /// - Nodes are drawn for while as many suitable ones are free as the floor asks for: min(32, 3 + (active - 3) / 16).
@@ -101,6 +102,9 @@ interface ITaskQueue {
     /// @notice The queue is full and holds nothing of a lower level than `offered`; `lowest` is what its lowest level
     /// begins with. Both are wei per second, times 2^64.
     error FeeTooLow(ValueRate offered, ValueRate lowest);
+    /// @notice The queue is full, and gives up no task for one that too few nodes could serve: less than three are
+    /// active in the tiers from `tier` on, or in the class, or the class has not its share of the network.
+    error TooFewWorkers(uint8 tier, ClassId class);
     /// @notice Not the first of its book, which is `head`.
     error NotHead(TaskId task, TaskId head);
     /// @notice The task has not waited long enough: not before `from`.
@@ -120,7 +124,7 @@ interface ITaskQueue {
     /// @notice Seats what an earlier block drew, then draws. Anybody; the caller is credited the crank share of every
     /// task it seats.
     /// @param maxTasks Limit on seatings and, separately, on draws.
-    /// @return seated Tasks that have their nodes now.
+    /// @return seated Tasks that need no more seating: they have their nodes, or go on without.
     /// @return drawn Tasks that will be seated by the next call in a later block.
     /// @custom:error NothingToDispatch
     function dispatch(uint256 maxTasks) external returns (uint256 seated, uint256 drawn);
@@ -129,7 +133,7 @@ interface ITaskQueue {
     /// @param class The required class, or 0 for the book of `tier`.
     /// @return ticket The queue's name for the task, which it must be given to remove it.
     /// @return evicted The task that gave way, or 0.
-    /// @custom:error NotAllowed, FeeTooLow
+    /// @custom:error NotAllowed, FeeTooLow, TooFewWorkers
     function enqueue(
         TaskId task,
         ValueRate value,
@@ -168,6 +172,12 @@ interface ITaskQueue {
 
     /// @return The number of queued tasks.
     function queued() external view returns (uint256);
+
+    /// @return Whether a full queue may give up a task for one that needs three nodes of the tiers from `tier` on, or of
+    /// `class`: enough are active, and the class is open.
+    /// @dev Who need not fear to be served could push out all others and take its own back, for gas. A class must be open
+    /// so that nobody does it with three nodes of a class of its own.
+    function hasWorkers(uint8 tier, ClassId class) external view returns (bool);
 
     /// @return The round that waits to be seated.
     function round() external view returns (Round memory);

@@ -9,7 +9,8 @@ import {NodeSet} from "./NodeSet.sol";
 import {VramTier} from "./VramTier.sol";
 import {EfficientHashLib} from "solady/utils/EfficientHashLib.sol";
 
-/// @notice The random choice of free nodes for the seats of a task, at a cost that does not depend on their number.
+/// @notice The random choice of free nodes for the seats of a task, at a cost that does not depend on their number
+/// (but for a word for every eightfold of the classes of a tier).
 /// @dev Rejection sampling: a position is drawn uniformly and its node accepted with probability weight / 256, so among
 /// the eligible nodes the frequencies are exactly proportional to the weights. After `TRIES` rejections the first
 /// eligible of `PROBES` neighbours from a random position is taken, whatever its weight, so that a choice of few among

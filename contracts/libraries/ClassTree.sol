@@ -29,7 +29,7 @@ library ClassTree {
         tree.words[index >> LEAF_BITS] = word.set(_lane(index) + 32, 32, ClassId.unwrap(class));
         uint256 level = _root(index);
         // The new class does not fit below the root: a new one, whose first sum is that of all the others.
-        if (index != 0 && level != _root(index + 1)) tree.words[(level + 1) << LEVEL] = total;
+        if (level != _root(index + 1)) tree.words[(level + 1) << LEVEL] = total;
     }
 
     /// @notice One free node more, or one less, in the class at `index`.

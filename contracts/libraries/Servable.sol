@@ -86,7 +86,7 @@ library Servable {
         }
     }
 
-    /// @notice Leaves the free nodes of a reserved class out of what any other task may have.
+    /// @notice Leaves the free nodes of a reserved class out of what any other task may have. The floors stay.
     function hold(Left memory left, ClassId class, INode.ClassState memory state) internal pure {
         left.held = class;
         uint256 word = left.tiers[state.tier];
@@ -102,13 +102,11 @@ library Servable {
         }
     }
 
-    /// @return The floor of the tiers from `tier` on.
-    function floorFrom(Left memory left, uint256 tier) internal pure returns (uint256) {
-        uint256 active;
+    /// @return n Active nodes of the tiers from `tier` on.
+    function activeFrom(Left memory left, uint256 tier) internal pure returns (uint256 n) {
         for (uint256 t = tier; t < VramTier.TIERS; ++t) {
-            active += left.tiers[t].get(ACTIVE, 32);
+            n += left.tiers[t].get(ACTIVE, 32);
         }
-        return PoolFloor.forActive(active);
     }
 
     /// @dev No more tasks of one class than a third of the free nodes.

@@ -90,6 +90,13 @@ abstract contract Network is TypedAssertions {
         return task.create{value: fee}(GPT, TASK_HASH, 100, 0, class, 1 hours);
     }
 
+    /// @dev Three nodes that could serve any task that names no class: without them a full queue gives up no other for it.
+    function _staff() internal {
+        for (uint256 i = 901; i <= 903; ++i) {
+            _join(i, keccak256("staff"), 128);
+        }
+    }
+
     /// @dev A task cannot be cancelled before.
     function _pastTheFirstMinute() internal {
         vm.warp(block.timestamp + 61);

@@ -85,7 +85,8 @@ contract MatrixTest is Network {
         seen ^= _reserveRow();
         bytes4 views = queue.queued.selector ^ queue.round.selector ^ queue.roundTask.selector ^ queue.topsOf.selector
             ^ queue.bookOf.selector ^ queue.placeOf.selector ^ queue.levelOf.selector ^ queue.lowest.selector
-            ^ queue.limit.selector ^ queue.limits.selector ^ queue.vacancies.selector ^ queue.reservation.selector;
+            ^ queue.hasWorkers.selector ^ queue.limit.selector ^ queue.limits.selector ^ queue.vacancies.selector
+            ^ queue.reservation.selector;
         assertEq(seen ^ views, type(ITaskQueue).interfaceId, "a function of ITaskQueue is missing");
     }
 

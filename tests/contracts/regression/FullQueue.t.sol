@@ -20,6 +20,7 @@ contract FullQueueDefectsTest is Network {
     /// @notice H1. Original: one more task arrives at a full queue, the cheapest is dropped and its fee is never
     /// returned. Here every wei of it is credited in the same transaction, and can be withdrawn.
     function testFuzz_H01_whoGivesWayIsRefunded(uint96 fee, uint8 place) public {
+        _staff();
         fee = uint96(bound(fee, 1e12, FEE - FEE / 100));
         address poor = makeAddr("poor");
         uint256 index = bound(place, 0, LIMIT - 1);
@@ -41,6 +42,7 @@ contract FullQueueDefectsTest is Network {
     /// @notice H1. Original: the cancel of a task that was dropped reverts inside the heap, and its fee stays lost. Here
     /// the refusal says that the task has ended, and the fee has been credited before.
     function test_H01_theCancelOfWhoGaveWaySaysThatItHasEnded() public {
+        _staff();
         address poor = makeAddr("poor");
         TaskId cheapest = _offer(poor, FEE / 2);
         for (uint256 i; i < LIMIT; ++i) {
@@ -71,6 +73,7 @@ contract FullQueueDefectsTest is Network {
 
     /// @notice H2: after any offers the queue holds the highest of them, and of equals those that came first.
     function testFuzz_H02_theQueueHoldsTheHighest(uint256 seed) public {
+        _staff();
         uint256 n = LIMIT + 40;
         uint256[] memory keys = new uint256[](n);
         TaskId[] memory tasks = new TaskId[](n);

@@ -63,12 +63,12 @@ contract ConstructorsTest is Network {
         Params memory p = Deployment.defaults();
         p.unbondingSeconds = uint40(bound(unbondingSeconds, 90 days + 1, type(uint40).max));
         _stakeRefused(p);
-        p.unbondingSeconds = unbondingSeconds % uint40(2 days);
+        p.unbondingSeconds = unbondingSeconds % uint40(5 days);
         _stakeRefused(p);
         p.unbondingSeconds = 7 days;
         p.minStake = 0;
         _stakeRefused(p);
-        p.unbondingSeconds = 2 days - 1;
+        p.unbondingSeconds = 5 days - 1;
         p.minStake = minStake;
         _stakeRefused(p);
     }
@@ -86,7 +86,7 @@ contract ConstructorsTest is Network {
         if (pick == 6) p.rules.arbitrationSeconds = uint32(bound(by, 14 days + 1, type(uint32).max));
         // A case must end before the unbonding of those it concerns does.
         uint256 longest = uint256(p.rules.appealSeconds) + p.rules.arbitrationSeconds;
-        if (pick == 7) p.unbondingSeconds = uint40(by % 4 == 0 ? longest : bound(by, 2 days, longest));
+        if (pick == 7) p.unbondingSeconds = uint40(by % 4 == 0 ? longest : bound(by, 5 days, longest));
         _nodeRefused(p, abi.encodeWithSelector(INode.RulesOutOfBounds.selector, p.rules));
     }
 

@@ -163,7 +163,7 @@ contract NodeAppealTest is Cases {
         vm.expectEmit(address(node));
         emit INode.CaseOpened(id, t, until, accused);
         _reveal(t, 2, alone == 2 ? WRONG : ANSWER);
-        assertEq(abi.encode(node.caseOf(id)), abi.encode(INode.Case(t, until, ARBITRATION, false, accused, 0)));
+        assertEq(abi.encode(node.caseOf(id)), abi.encode(INode.Case(t, until, ARBITRATION, false, 0, accused)));
         assertEq(node.nodeOf(id).since, block.timestamp);
         assertEq(node.nodeOf(id).stake, STAKE, "nothing is taken");
         _assertBooks();
@@ -180,7 +180,7 @@ contract NodeAppealTest is Cases {
         vm.prank(caller);
         node.appeal(c.alone, evidence);
         assertEq(
-            abi.encode(node.caseOf(c.alone)), abi.encode(INode.Case(c.task, decideBy, ARBITRATION, true, c.agreed, 0))
+            abi.encode(node.caseOf(c.alone)), abi.encode(INode.Case(c.task, decideBy, ARBITRATION, true, 0, c.agreed))
         );
     }
 
@@ -200,7 +200,7 @@ contract NodeAppealTest is Cases {
         for (uint256 i; i < 2; ++i) {
             node.appeal(c.agreed[i], EVIDENCE);
             INode.Case memory want =
-                INode.Case(c.task, uint40(block.timestamp + ARBITRATION), ARBITRATION, true, nobody, 0);
+                INode.Case(c.task, uint40(block.timestamp + ARBITRATION), ARBITRATION, true, 0, nobody);
             assertEq(abi.encode(node.caseOf(c.agreed[i])), abi.encode(want));
         }
     }

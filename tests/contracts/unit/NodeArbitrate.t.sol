@@ -162,7 +162,7 @@ contract NodeArbitrateFramedTest is Cases {
             INode.NodeView memory n = node.nodeOf(c.agreed[i]);
             assertEq(
                 abi.encode(node.caseOf(c.agreed[i])),
-                abi.encode(INode.Case(c.task, until, ARBITRATION, false, nobody, 0))
+                abi.encode(INode.Case(c.task, until, ARBITRATION, false, 0, nobody))
             );
             assertEq(n.since, block.timestamp);
             assertEq(n.stake, STAKE, "nothing is taken yet");
@@ -501,7 +501,7 @@ contract NodeArbitrateFramedTest is Cases {
         assertFalse(n.inSets);
         NodeId[2] memory nobody;
         INode.Case memory want =
-            INode.Case(c.task, uint40(n.since + APPEAL), ARBITRATION, false, nobody, node.caseOf(id).quitAt);
+            INode.Case(c.task, uint40(n.since + APPEAL), ARBITRATION, false, node.caseOf(id).quitAt, nobody);
         assertEq(abi.encode(node.caseOf(id)), abi.encode(want));
     }
 

@@ -141,14 +141,14 @@ contract NodeRulesBoundsTest is Cases {
         assertEq(deployed.unbondingSeconds(), 6 days + 1);
     }
 
-    function test_refusesAStakeOfZeroAndUnbondingOutsideTwoToNinetyDays() public {
+    function test_refusesAStakeOfZeroAndUnbondingOutsideFiveToNinetyDays() public {
         _refusesToBeDeployed(0, 7 days);
-        _refusesToBeDeployed(STAKE, 2 days - 1);
+        _refusesToBeDeployed(STAKE, 5 days - 1);
         _refusesToBeDeployed(STAKE, 90 days + 1);
     }
 
     function testFuzz_refusesToBeDeployedWithACaseAsLongAsTheUnbonding(uint40 unbonding) public {
-        unbonding = uint40(bound(unbonding, 2 days, 6 days));
+        unbonding = uint40(bound(unbonding, 5 days, 6 days));
         INode.Rules memory r = node.rules();
         vm.expectRevert(abi.encodeWithSelector(INode.RulesOutOfBounds.selector, r));
         this.deployNode(STAKE, unbonding, r);

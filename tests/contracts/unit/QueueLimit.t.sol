@@ -72,6 +72,7 @@ contract QueueLimitTest is Network {
 
     /// @dev A higher fee of the same level buys no place.
     function testFuzz_refusesAHigherFeeOfTheSameLevel(uint96 fee) public {
+        _staff();
         Level level = _levelOf(FEE);
         _fill(uint96(_feeOf(level)));
         uint256 next = _feeOf(Level.wrap(Level.unwrap(level) + 1));
@@ -83,6 +84,72 @@ contract QueueLimitTest is Network {
     }
 
     /// @dev Whose value is refused pays nothing and leaves no trace.
+    /// @dev Nobody gives way for a task that nobody could serve, however much it offers: less than three active nodes with
+    /// enough memory ...
+    function testFuzz_refusesToEvictForMemoryThatTooFewHave(uint8 number, uint8 asked) public {
+        _fill(FEE);
+        uint256 n = bound(number, 0, 2);
+        for (uint256 i = 1; i <= n; ++i) {
+            _join(i, CLASS, 128);
+        }
+        for (uint256 i = 11; i <= 13; ++i) {
+            _join(i, CLASS, 24);
+        }
+        uint16 vram = uint16(bound(asked, 25, 128));
+        uint8 tier = task.tierFor(vram, ANY);
+        assertFalse(queue.hasWorkers(tier, ANY));
+        vm.expectRevert(abi.encodeWithSelector(ITaskQueue.TooFewWorkers.selector, tier, ANY));
+        _createWith(GPT, 100 ether, vram, ANY);
+        assertTrue(queue.hasWorkers(9, ANY));
+        _createWith(GPT, 2 * FEE, 24, ANY);
+        assertEq(queue.queued(), MIN_LIMIT);
+        for (uint256 i = n + 1; i <= 3; ++i) {
+            _join(i, CLASS, 128);
+        }
+        assertTrue(queue.hasWorkers(tier, ANY));
+        _createWith(GPT, 2 * FEE, vram, ANY);
+    }
+
+    /// @dev ... or in the class, busy ones included ...
+    function test_refusesToEvictForAClassOfTooFew() public {
+        _joinMany(2);
+        ClassId class = node.nodeOf(NodeId.wrap(1)).class;
+        _fill(FEE);
+        assertFalse(queue.hasWorkers(9, class));
+        vm.expectRevert(abi.encodeWithSelector(ITaskQueue.TooFewWorkers.selector, 9, class));
+        _createFor(class, 2 * FEE);
+        _join(3, CLASS, 24);
+        assertEq(_dispatch(1), 1);
+        _create(GPT, FEE, 100);
+        assertEq(node.counts().free, 0);
+        assertTrue(queue.hasWorkers(9, class));
+        _createFor(class, 2 * FEE);
+    }
+
+    /// @dev ... or a class that has not its share of the network: else three nodes of a class of their own, which need not
+    /// fear to serve anybody but themselves, would do to push out all others.
+    function test_refusesToEvictForAPrivateClass() public {
+        for (uint256 i = 1; i <= 3; ++i) {
+            _join(i, keccak256("private"), 24);
+        }
+        ClassId own = node.nodeOf(NodeId.wrap(1)).class;
+        for (uint256 i = 4; i <= 97; ++i) {
+            _join(i, CLASS, 24);
+        }
+        node.review(own);
+        _fill(FEE);
+        vm.expectRevert(abi.encodeWithSelector(ITaskQueue.TooFewWorkers.selector, 9, own));
+        _createFor(own, 2 * FEE);
+        _createFor(node.nodeOf(NodeId.wrap(4)).class, 2 * FEE);
+    }
+
+    /// @dev While there is room every task is taken, whoever could serve it.
+    function test_takesAnyTaskWhileThereIsRoom() public {
+        assertFalse(queue.hasWorkers(15, ANY));
+        _createWith(GPT, FEE, 128, ANY);
+        assertEq(queue.queued(), 1);
+    }
+
     function test_aRefusedTaskLeavesNoTrace() public {
         _fill(FEE);
         uint256 balance = creator.balance;
@@ -93,6 +160,7 @@ contract QueueLimitTest is Network {
     }
 
     function test_announcesTheEviction() public {
+        _staff();
         _fill(FEE);
         TaskId newest = TaskId.wrap(uint40(MIN_LIMIT));
         vm.expectEmit(address(queue));
@@ -104,6 +172,7 @@ contract QueueLimitTest is Network {
 
     /// @dev The newest of the lowest level goes, and its whole fee is credited in the same transaction.
     function testFuzz_theNewestOfTheLowestLevelIsRefunded(uint8 place, uint96 fee) public {
+        _staff();
         uint256 lower = bound(place, 1, MIN_LIMIT);
         fee = uint96(bound(fee, 1e12, FEE - FEE / 100));
         address poor = makeAddr("poor");
@@ -127,6 +196,7 @@ contract QueueLimitTest is Network {
 
     /// @dev Among equals who came last goes first; the oldest is the last to go.
     function testFuzz_equalsGoInTheOppositeOrderOfTheirComing(uint8 number) public {
+        _staff();
         _fill(FEE);
         uint256 n = bound(number, 1, MIN_LIMIT);
         for (uint256 i; i < n; ++i) {
@@ -138,6 +208,7 @@ contract QueueLimitTest is Network {
     }
 
     function test_evictedTasksAreGone() public {
+        _staff();
         _fill(FEE);
         _create(GPT, 2 * FEE, 100);
         TaskId gone = TaskId.wrap(uint40(MIN_LIMIT));
@@ -154,6 +225,7 @@ contract QueueLimitTest is Network {
 
     /// @dev A creator that refuses ether cannot keep its place by that.
     function test_aCreatorThatRefusesEtherGivesWay() public {
+        _staff();
         Puppet refuser = new Puppet(Puppet.OnReceive.Refuse);
         _createAs(address(refuser), FEE / 2);
         for (uint256 i = 1; i < MIN_LIMIT; ++i) {
@@ -165,6 +237,7 @@ contract QueueLimitTest is Network {
 
     /// @dev The lowest value goes, whatever its kind.
     function testFuzz_evictsAcrossKinds(bool low) public {
+        _staff();
         uint8 kind = low ? GPT : SD;
         TaskId cheap = low ? _create(GPT, _perSecond(GPT, 0.5 ether), 100) : _create(SD, _perSecond(SD, 0.5 ether), 1);
         for (uint256 i = 1; i < MIN_LIMIT; ++i) {
@@ -178,6 +251,7 @@ contract QueueLimitTest is Network {
 
     /// @dev ... whatever memory it asks for ...
     function testFuzz_evictsAcrossTiers(uint8 tier, uint8 newTier) public {
+        _staff();
         uint16[16] memory bounds = [uint16(0), 2, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 128];
         TaskId cheap = _createWith(GPT, FEE / 2, bounds[tier % 16], ANY);
         for (uint256 i = 1; i < MIN_LIMIT; ++i) {
@@ -204,6 +278,7 @@ contract QueueLimitTest is Network {
         for (uint256 i = queue.queued(); i < MIN_LIMIT; ++i) {
             _createWith(GPT, FEE, 128, ANY);
         }
+        _staff();
         (Level least, TaskId last) = queue.lowest();
         assertEq(least, _levelOf(FEE / 2));
         for (uint256 i; i < n; ++i) {
@@ -229,8 +304,13 @@ contract QueueLimitTest is Network {
         for (uint256 i = 2; i < MIN_LIMIT; ++i) {
             _createWith(GPT, FEE, 128, ANY);
         }
+        _staff();
         _createWith(GPT, FEE, 128, ANY);
         assertEq(task.taskOf(cheap).state, ITask.State.Ended);
+        for (uint32 i = 4; i <= 6; ++i) {
+            vm.prank(_operator(897 + i));
+            node.pause(NodeId.wrap(i));
+        }
         assertEq(_dispatch(1), 1);
         assertEq(task.taskOf(kept).state, ITask.State.Committing);
     }
@@ -245,6 +325,7 @@ contract QueueLimitTest is Network {
         for (uint256 i = 1; i < MIN_LIMIT; ++i) {
             _createWith(GPT, FEE, 128, ANY);
         }
+        _staff();
         vm.expectEmit(address(queue));
         emit ITaskQueue.ReservationEnded(cheap, class);
         _createWith(GPT, FEE, 128, ANY);
@@ -358,6 +439,7 @@ contract QueueLimitTest is Network {
         ITaskQueue.BookView memory book = queue.bookOf(GPT, 0, ANY, Level.wrap(1));
         assertEq(book.first, TaskId.wrap(1));
         assertEq(book.last, newcomer);
+        _staff();
         _create(GPT, 2 * FEE, 100);
         assertEq(queue.queued(), MIN_LIMIT + 1, "one for one");
         assertEq(task.taskOf(newcomer).state, ITask.State.Ended);
@@ -469,7 +551,9 @@ contract QueueModelTest is Network {
         super.setUp();
         vm.deal(creator, 100_000 ether);
         for (uint256 i; i < 2; ++i) {
-            classes[i] = node.nodeOf(_join(1 + i, keccak256(abi.encode("class", i)), 24)).class;
+            for (uint256 j = 1; j <= 3; ++j) {
+                classes[i] = node.nodeOf(_join(10 * i + j, keccak256(abi.encode("class", i)), 24)).class;
+            }
         }
         for (uint256 i; i < MIN_LIMIT; ++i) {
             _offer(uint256(keccak256(abi.encode("first", i))));

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {INetworkStats} from "../../../contracts/interfaces/INetworkStats.sol";
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
-import {ClassId, TaskId} from "../../../contracts/types/Ids.sol";
+import {ClassId, NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {Level, ValueRate} from "../../../contracts/types/ValueRate.sol";
 import {Params} from "../../../script/Deployment.sol";
 import {Network} from "../Network.sol";
@@ -103,6 +103,7 @@ contract StatsQuoteTest is Network {
     function testFuzz_theLeastFeeIsExactInAFullQueue(uint256 seed, bool image, uint32 size) public {
         uint8 kind = image ? SD : GPT;
         size = uint32(bound(size, 1, image ? 4 : 4096));
+        _staff();
         _fill(seed);
         INetworkStats.Quote memory q = stats.quote(kind, size, 0, ANY, FEE);
         assertEq(q.queued, q.limit);
@@ -112,13 +113,16 @@ contract StatsQuoteTest is Network {
 
     /// @dev Also for a class and for memory, whose books are empty: the whole queue counts.
     function testFuzz_theLeastFeeCountsTheWholeQueue(uint256 seed, bool named) public {
-        ClassId class = node.nodeOf(_join(1, CLASS, 24)).class;
+        _joinMany(3);
+        ClassId class = node.nodeOf(NodeId.wrap(1)).class;
+        _staff();
         _fill(seed);
         _assertLeastFee(GPT, 100, named ? 0 : 128, named ? class : ANY);
     }
 
-    function testFuzz_acceptedSaysWhetherItWouldBeTaken(uint256 seed, uint96 fee, bool full) public {
+    function testFuzz_acceptedSaysWhetherItWouldBeTaken(uint256 seed, uint96 fee, bool full, bool staffed) public {
         if (full) _fill(seed);
+        if (staffed) _staff();
         fee = uint96(bound(fee, 1, 101 ether));
         bool accepted = stats.quote(GPT, 100, 0, ANY, fee).accepted;
         vm.prank(creator);
