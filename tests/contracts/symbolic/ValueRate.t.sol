@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {Duration} from "../../../contracts/libraries/Duration.sol";
 import {Level, ValueRate, ValueRates} from "../../../contracts/types/ValueRate.sol";
 import {TypedAssertions} from "../TypedAssertions.sol";
 
@@ -32,13 +33,11 @@ contract ValueRateSymbolicTest is TypedAssertions {
         assertTrue(_level(value) != 0 && _level(value) != type(uint16).max);
     }
 
+    /// @custom:halmos --solver-command script/analysis/integers
     /// @custom:proves Of two fees for one duration the higher has the value that is no lower.
-    /// @custom:bound Any two fees of 96 bits above 0; durations of 1, 60 and 86,400 seconds.
-    function check_aHigherFeeIsWorthNoLess(uint96 a, uint96 b, uint8 which) public pure {
-        vm.assume(a != 0 && a <= b);
-        uint256 durationMs = which == 0 ? 1000 : which == 1 ? 60_000 : 86_400_000;
-        _assumeArithmetic(a, durationMs);
-        _assumeArithmetic(b, durationMs);
+    /// @custom:bound Any two fees of 96 bits, any duration up to the longest a kind may lead to.
+    function check_aHigherFeeIsWorthNoLess(uint96 a, uint96 b, uint256 durationMs) public pure {
+        vm.assume(a <= b && durationMs != 0 && durationMs <= Duration.MAX_MS);
         assertLe(ValueRate.unwrap(ValueRates.rate(a, durationMs)), ValueRate.unwrap(ValueRates.rate(b, durationMs)));
     }
 
@@ -48,19 +47,6 @@ contract ValueRateSymbolicTest is TypedAssertions {
         assertEq(Level.wrap(a) > Level.wrap(b), a > b);
         assertEq(Level.wrap(a) < Level.wrap(b), a < b);
         assertEq(Level.wrap(a) == Level.wrap(b), a == b);
-    }
-
-    /// @dev What multiplication and division are, spelled out: the solver treats both as unknown functions and would have to
-    /// find it bit by bit. The product of 96 and 10 bits does not overflow; a quotient rounds down.
-    function _assumeArithmetic(uint256 fee, uint256 durationMs) private pure {
-        unchecked {
-            uint256 product = fee * 1000;
-            vm.assume(product / fee == 1000);
-            uint256 shifted = product << 64;
-            uint256 quotient = shifted / durationMs;
-            vm.assume(quotient * durationMs <= shifted);
-            vm.assume(shifted - quotient * durationMs < durationMs);
-        }
     }
 
     function _level(uint256 value) private pure returns (uint256) {
