@@ -72,7 +72,7 @@ async fn accusations(network: &Network, id: u32, status: Status) -> Result<Optio
         return Ok(None);
     }
     let waiting = network.chain.view(network.contracts.node, &Node::accusationsOfCall { node: id }).await?;
-    let tasks: Vec<_> = waiting.iter().rev().map(|task| format!("task {task}")).collect();
+    let tasks: Vec<_> = waiting.iter().rev().map(|case| format!("task {}", case.task)).collect();
     Ok(Some(tasks.join(", ")).filter(|tasks| !tasks.is_empty()))
 }
 

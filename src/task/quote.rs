@@ -125,7 +125,13 @@ fn table(quote: &Quote, fee: U256) -> Table {
     table.add_row(["served before it".to_owned(), quote.ahead.to_string()]);
     table.add_row(["queue".to_owned(), format!("{} of at most {}", quote.queued, quote.limit)]);
     table.add_row(["least fee".to_owned(), format!("{} CNX", money::show(quote.leastFee))]);
-    table.add_row(["would be taken".to_owned(), if quote.accepted { "yes" } else { "no" }.to_owned()]);
+    let unstaffed = quote.queued >= quote.limit && fee >= quote.leastFee;
+    let taken = match quote.accepted {
+        true => "yes",
+        false if unstaffed => "no: the queue is full, and too few nodes are active that could serve it",
+        false => "no",
+    };
+    table.add_row(["would be taken", taken]);
     table
 }
 

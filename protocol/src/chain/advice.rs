@@ -63,6 +63,10 @@ static ADVICE: &[(&str, &str)] = &[
     ("TermsOutOfBounds", "choose numbers inside the bounds that `ITask.Terms` documents"),
     ("TooEarly", "wait until the stage is over; a task can be cancelled a minute after its creation"),
     ("TooEarlyToReserve", "wait until the task has waited long enough"),
+    (
+        "TooFewWorkers",
+        "the queue is full, and too few nodes are active that could serve the task: wait, or ask for less memory or no class",
+    ),
     ("TooLate", "the stage is over; somebody's `advance` moves the task on"),
     ("TooManyKinds", "the table is full"),
     ("TransferFailed", "name a recipient that takes the transfer"),

@@ -99,6 +99,23 @@ contract ChoiceDefectsTest is Network {
         _assertMovesNothing(t, address(this), address(node), abi.encodeCall(node.join, (_key(30), CLASS, 24, "a GPU")));
     }
 
+    /// @notice H4: a class that opens after the draw gets a place behind the others, also when the tree in which they are
+    /// counted grows by a level for it (at the fifth class of a tier).
+    function test_H04_openingAClassAfterTheDrawMovesNothing() public {
+        for (uint256 n = 3; n <= 5; ++n) {
+            uint256 start = vm.snapshotState();
+            for (uint256 i = 1; i <= 5 * n; ++i) {
+                _join(i, keccak256(abi.encode("class", i % n)), 24);
+            }
+            TaskId t = _create(SD, FEE, 1);
+            queue.dispatch(1);
+            _nextBlock();
+            bytes memory input = abi.encodeCall(node.join, (_key(90), keccak256("a new class"), 24, "a GPU"));
+            _assertMovesNothing(t, address(this), address(node), input);
+            vm.revertToState(start);
+        }
+    }
+
     /// @notice H4: a class that was open at the draw, or was not, is so at the seating, whoever has it reviewed.
     function test_H04_reviewingAClassAfterTheDrawMovesNothing() public {
         _joinMany(3);
