@@ -18,7 +18,7 @@ contract Handler is Shadow {
     /// A move that did not end as it had to.
     error Surprise(bytes4 move, bytes4 expected, bytes output);
 
-    uint256 private constant MAX_NODES = 21;
+    uint256 private constant MAX_NODES = 25;
     uint256 private constant RELAY_KEY = 0xA11CE;
     /// For moves whose outcome depends on what cannot be read: success or any typed error.
     bytes4 private constant EITHER = 0xffffffff;
@@ -59,6 +59,10 @@ contract Handler is Shadow {
         for (uint256 i; i < 12; ++i) {
             join(i, i % 3 == 2 ? 1 : 0, 1);
         }
+        // More classes in one tier than a word of its tree holds.
+        for (uint256 i; i < 4; ++i) {
+            join(i, 6 + 8 * i, 1);
+        }
     }
 
     // Creators
@@ -67,13 +71,12 @@ contract Handler is Shadow {
         address from = creators[who % creators.length];
         (kind, size) = (kind % 2, uint32(1 + size % 4));
         // Few values, so that levels hold several.
-        fee = uint96(bound(fee, 1, 8)) * 1 ether;
-        ClassId class = need % 4 == 0 ? ClassId.wrap(uint32(1 + need / 4 % 6)) : ANY;
+        fee = uint96(_bound(fee, 1, 8)) * 1 ether;
         vm.deal(from, from.balance + fee);
         bytes memory input =
-            abi.encode(kind, TASK_HASH, size, need % 4 == 1 ? 20 : 0, class, 60 + maxWait % 1740, relay);
+            abi.encode(kind, TASK_HASH, size, _vramAsked(need), _classAsked(need), 60 + maxWait % 1740, relay);
         input = bytes.concat(need % 5 == 0 ? ITask.createRelayed.selector : ITask.create.selector, input);
-        _must(from, address(task), fee, input, _creation(kind, size, class, fee));
+        _must(from, address(task), fee, input, _creation(kind, size, need, fee));
     }
 
     /// @dev Many at once, so that the queue fills.
@@ -106,9 +109,9 @@ contract Handler is Shadow {
     }
 
     function advance(uint256 which, bool late) public {
-        TaskId t = _any(which);
+        TaskId t = _running(which);
         if (TaskId.unwrap(t) == 0) return;
-        if (late && which % 4 == 0) _wait(t);
+        if (late) _wait(t);
         ITask.State state = stateOf[t];
         bytes4 expected;
         if (state < ITask.State.Committing || state == ITask.State.Ended) expected = ITask.WrongState.selector;
@@ -128,7 +131,7 @@ contract Handler is Shadow {
     }
 
     function wake(uint256 kind, uint32 class) external {
-        ClassId c = ClassId.wrap(1 + class % 6);
+        ClassId c = _class(class);
         INode.ClassState memory state = node.classState(c);
         bytes4 expected = state.free < state.floor ? ITaskQueue.NotWakeable.selector : EITHER;
         _must(keeper, address(queue), 0, abi.encodeCall(ITaskQueue.wake, (uint8(kind % 2), c)), expected);
@@ -137,6 +140,10 @@ contract Handler is Shadow {
     function reserve(uint256 which, uint32 class, bool late) external {
         TaskId t = _any(which);
         if (TaskId.unwrap(t) == 0) return;
+        // Mostly the first of a book.
+        for (uint256 i; i < live.length && which % 4 != 0 && !(inLine[t] && _isHead(t)); ++i) {
+            t = live[(which / 8 + i) % live.length];
+        }
         bytes4 expected = EITHER;
         if (!inLine[t]) {
             expected = ITaskQueue.NotQueued.selector;
@@ -146,7 +153,7 @@ contract Handler is Shadow {
             if (!_isHead(t)) expected = ITaskQueue.NotHead.selector;
             else if (block.timestamp < from) expected = ITaskQueue.TooEarlyToReserve.selector;
         }
-        ClassId c = ClassId.wrap(1 + class % 6);
+        ClassId c = _class(class);
         if (inLine[t] && ClassId.unwrap(queue.placeOf(t).class) != 0) c = queue.placeOf(t).class;
         _must(keeper, address(queue), 0, abi.encodeCall(ITaskQueue.reserve, (t, c)), expected);
     }
@@ -162,7 +169,7 @@ contract Handler is Shadow {
     }
 
     function review(uint32 class) external {
-        ClassId c = ClassId.wrap(1 + class % 6);
+        ClassId c = _class(class);
         bytes4 expected;
         if (!node.classState(c).exists) expected = INode.NoSuchClass.selector;
         else if (node.setsClosed()) expected = INode.SetsClosed.selector;
@@ -171,30 +178,14 @@ contract Handler is Shadow {
 
     // Nodes
 
-    function commit(uint256 which, uint256 seat, uint256 result) public {
-        TaskId t = _any(which);
-        if (TaskId.unwrap(t) == 0) return;
-        seat %= 3;
-        bytes32 value = _result(result);
-        bytes4 expected = _seatError(t, seat, ITask.State.Committing);
-        bool again = expected == 0 && task.taskOf(t).commitRanks[seat] != 0;
-        if (again) expected = ITask.AlreadyCommitted.selector;
-        _must(_keyAt(t, seat), address(task), 0, _commitment(t, seat, value), expected);
-        if (expected == 0) results[t][seat] = value;
+    function commit(uint256 which, uint256 seat, uint256 result) external {
+        TaskId t = _running(which);
+        if (TaskId.unwrap(t) != 0) _commitTo(t, seat % 3, _result(result));
     }
 
-    function reveal(uint256 which, uint256 seat, bool wrong) public {
-        TaskId t = _any(which);
-        if (TaskId.unwrap(t) == 0) return;
-        seat %= 3;
-        bytes32 value = wrong ? keccak256("another result") : results[t][seat];
-        bytes4 expected = _seatError(t, seat, ITask.State.Revealing);
-        ITask.TaskView memory v = task.taskOf(t);
-        if (expected == 0 && v.commitRanks[seat] == 0) expected = ITask.NotCommitted.selector;
-        if (expected == 0 && v.revealRanks[seat] != 0) expected = ITask.AlreadyRevealed.selector;
-        if (expected == 0 && wrong) expected = ITask.WrongReveal.selector;
-        bytes memory input = abi.encodeCall(ITask.reveal, (v.nodes[seat], t, value, _salt(t, seat)));
-        _must(_keyAt(t, seat), address(task), 0, input, expected);
+    function reveal(uint256 which, uint256 seat, bool wrong) external {
+        TaskId t = _running(which);
+        if (TaskId.unwrap(t) != 0) _revealOf(t, seat % 3, wrong);
     }
 
     /// @dev A task from its creation to its settlement, or as far as it comes: without this few would come so far.
@@ -205,7 +196,8 @@ contract Handler is Shadow {
         vote(choice);
     }
 
-    /// @dev Everybody who holds a seat does its part, or one of them does not.
+    /// @dev Everybody who holds a seat does its part, or one of them does not. Some nodes are worse than others: nodes 5
+    /// and 11 are mostly idle, and node 6 mostly fails.
     function vote(uint256 choice) public {
         uint256 silent = choice % 8;
         for (uint256 i = live.length; i != 0; --i) {
@@ -213,13 +205,68 @@ contract Handler is Shadow {
             for (uint256 seat; seat < 3; ++seat) {
                 if (seat == silent || stateOf[t] != ITask.State.Committing) continue;
                 if (_seatError(t, seat, ITask.State.Committing) != 0) continue;
-                commit(8 * (i - 1) + 1, seat, choice >> (8 + 16 * seat));
+                uint256 id = NodeId.unwrap(_nodeAt(t, seat));
+                uint256 random = choice >> (8 + 16 * seat);
+                if ((id == 5 || id == 11) && random % 4 != 0) continue;
+                _commitTo(t, seat, id == 6 && random % 8 != 0 ? _error(1) : _result(random));
             }
             for (uint256 seat; seat < 3; ++seat) {
                 if (seat + 4 == silent || stateOf[t] != ITask.State.Revealing) continue;
-                if (_seatError(t, seat, ITask.State.Revealing) != 0) continue;
-                reveal(8 * (i - 1) + 1, seat, false);
+                if (_seatError(t, seat, ITask.State.Revealing) == 0) _revealOf(t, seat, false);
             }
+        }
+    }
+
+    /// @dev Several tasks for one of the two classes that can serve, one after the other: it takes many to show who is worse
+    /// than others.
+    function labour(uint256 which, uint256 choice) external {
+        uint256 classOfTwo = which % 2 == 0 ? 4 : 84;
+        // Silent in no seat; nobody lies.
+        uint256 votes = 3 | (which % 2 == 0 ? 1 : 4) * ((1 << 8) | (1 << 24) | (1 << 40));
+        for (uint256 i; i < 8; ++i) {
+            create(which % 64 + i, GPT, 8, 0, classOfTwo, 1739);
+            dispatch(5, 1);
+            dispatch(5, 2);
+            vote(choice >> i & 7 == 0 ? choice : votes);
+            if (choice >> (8 + i) & 1 == 0) advance(0, true);
+        }
+    }
+
+    /// @dev Of a task that was just seated one stands alone; the others may quit, somebody may appeal for it, and the owner may
+    /// find that it was framed.
+    function conspire(uint256 which, uint256 seat, uint256 choice) public {
+        TaskId t = _seatedNow(which);
+        if (TaskId.unwrap(t) == 0) {
+            create(which, GPT, 8, 0, 4, 1739);
+            dispatch(5, 1);
+            dispatch(5, 2);
+            t = _seatedNow(which);
+        }
+        if (TaskId.unwrap(t) == 0) return;
+        seat %= 3;
+        NodeId[3] memory nodes = task.taskOf(t).nodes;
+        for (uint256 i; i < 3; ++i) {
+            _commitTo(t, i, i == seat ? WRONG : ANSWER);
+        }
+        for (uint256 i; i < 3; ++i) {
+            _revealOf(t, i, false);
+        }
+        for (uint256 i = 1; i < 3; ++i) {
+            NodeId other = nodes[(seat + i) % 3];
+            if ((choice >> i) % 8 == 0) _operate(other, false, INode.quit.selector, _quitting(other));
+        }
+        if (choice >> 8 & 3 == 0 || _status(nodes[seat]) != INode.Status.Frozen) return;
+        if (node.caseOf(nodes[seat]).task != t) return;
+        _must(keeper, address(node), 0, abi.encodeCall(INode.appeal, (nodes[seat], ANSWER)), 0);
+        if (choice >> 10 & 1 == 0) _ruleOn(nodes[seat], INode.Ruling.Framed);
+    }
+
+    /// @dev Two stand alone one after the other, and the owner finds that all whose appeals wait were framed.
+    function reckon(uint256 which, uint256 seat, uint256 choice) external {
+        conspire(which, seat, choice | 0x700);
+        conspire(which / 2, seat / 3, choice >> 11 | 0x700);
+        for (uint32 id = 1; id <= NodeId.unwrap(node.lastNode()); ++id) {
+            if (_decidable(NodeId.wrap(id))) _ruleOn(NodeId.wrap(id), INode.Ruling.Framed);
         }
     }
 
@@ -246,7 +293,9 @@ contract Handler is Shadow {
         uint256 next = 1 + NodeId.unwrap(node.lastNode());
         if (next > MAX_NODES) return;
         address from = operators[who % operators.length];
-        bytes32 classHash = keccak256(abi.encode("class", class % 3));
+        // Mostly one of three, so that these can serve.
+        class = class % 8 < 6 ? class % 3 : 3 + class / 8 % 4;
+        bytes32 classHash = keccak256(abi.encode("class", class));
         bytes memory input = abi.encodeCall(INode.join, (_key(next), classHash, vram % 2 == 0 ? 8 : 24, "a GPU"));
         vm.deal(from, from.balance + 400 ether);
         _must(from, address(node), 400 ether, input, 0);
@@ -260,13 +309,15 @@ contract Handler is Shadow {
     function quit(uint256 which, bool stranger) external {
         if (which % 3 != 0) return;
         NodeId id = _node(which / 3);
-        INode.Status status = _status(id);
-        bool idle = status == INode.Status.Paused || status == INode.Status.Suspended;
-        _operate(id, stranger, INode.quit.selector, idle ? bytes4(0) : _leaving(id));
+        _operate(id, stranger, INode.quit.selector, _quitting(id));
     }
 
     function resume(uint256 which, bool stranger) external {
         NodeId id = _node(which);
+        // Mostly one that can.
+        for (uint256 i; i < 24 && which % 4 != 0 && _leaving(id) == 0; ++i) {
+            id = _node(which % 64 + i);
+        }
         INode.NodeView memory v = node.nodeOf(id);
         bytes4 expected;
         if (v.intent == INode.Intent.Freeze) {
@@ -337,9 +388,9 @@ contract Handler is Shadow {
     }
 
     function thaw(uint256 which, bool late) external {
-        NodeId id = _suspect(which);
+        NodeId id = which % 8 == 1 ? _suspect(which) : _appellant(which);
         INode.Case memory c = node.caseOf(id);
-        if (late && which % 4 == 0) _pass(4 days);
+        if (late && which % 4 == 0 && block.timestamp <= c.until) vm.warp(uint256(c.until) + 1);
         bytes4 expected;
         if (_status(id) != INode.Status.Frozen) expected = INode.WrongStatus.selector;
         else if (!c.appealed) expected = INode.NotAppealed.selector;
@@ -348,7 +399,7 @@ contract Handler is Shadow {
     }
 
     function arbitrate(uint256 which, uint8 ruling, bool stranger) external {
-        NodeId id = _suspect(which);
+        NodeId id = which % 8 == 0 ? _suspect(which) : _appellant(which);
         INode.Case memory c = node.caseOf(id);
         bytes4 expected;
         if (stranger) expected = NotAllowed.selector;
@@ -357,6 +408,15 @@ contract Handler is Shadow {
         else if (block.timestamp > c.until) expected = INode.CaseOver.selector;
         bytes memory input = abi.encodeCall(INode.arbitrate, (id, c.task, INode.Ruling(ruling % 3)));
         _must(stranger ? keeper : owner, address(node), 0, input, expected);
+    }
+
+    /// @dev A frozen node is appealed for, if it was not, and found innocent.
+    function acquit(uint256 which) external {
+        NodeId id = _suspect(which);
+        INode.Case memory c = node.caseOf(id);
+        if (_status(id) != INode.Status.Frozen || block.timestamp > c.until) return;
+        if (!c.appealed) _must(keeper, address(node), 0, abi.encodeCall(INode.appeal, (id, ANSWER)), 0);
+        _ruleOn(id, INode.Ruling.Innocent);
     }
 
     function withdrawSlashed() external {
@@ -454,13 +514,18 @@ contract Handler is Shadow {
         return (node, task, queue);
     }
 
+    /// @dev A call that must succeed, in a frame of its own: the memory of many in one would cost more gas than a run has.
+    function step(address from, address to, bytes calldata input) external {
+        _must(from, to, 0, input, 0);
+    }
+
     /// @dev Brings every task to its end with calls that anybody may make, in the time they have at most.
     function finishTasks() external {
         uint256 over = block.timestamp + _longestLife();
         for (uint256 steps; live.length != 0; ++steps) {
             require(block.timestamp <= over + steps, "a task lives too long");
             _roll(1);
-            _must(keeper, address(queue), 0, abi.encodeCall(ITaskQueue.dispatch, (64)), 0);
+            this.step(keeper, address(queue), abi.encodeCall(ITaskQueue.dispatch, (64)));
             uint256 next = type(uint256).max;
             for (uint256 i = live.length; i != 0; --i) {
                 TaskId t = live[i - 1];
@@ -468,9 +533,9 @@ contract Handler is Shadow {
                 if (block.timestamp <= deadline) {
                     if (deadline < next) next = deadline;
                 } else if (stateOf[t] != ITask.State.Queued) {
-                    _must(keeper, address(task), 0, abi.encodeCall(ITask.advance, (t)), 0);
+                    this.step(keeper, address(task), abi.encodeCall(ITask.advance, (t)));
                 } else if (inLine[t]) {
-                    _must(keeper, address(task), 0, abi.encodeCall(ITask.expire, (t)), 0);
+                    this.step(keeper, address(task), abi.encodeCall(ITask.expire, (t)));
                 }
             }
             bool waits = queue.round().size != 0;
@@ -479,20 +544,21 @@ contract Handler is Shadow {
         for (uint256 i; queue.round().size != 0 || queue.vacancies().length != 0; ++i) {
             require(i < 64, "the queue does not empty");
             _roll(1);
-            _must(keeper, address(queue), 0, abi.encodeCall(ITaskQueue.dispatch, (64)), 0);
+            this.step(keeper, address(queue), abi.encodeCall(ITaskQueue.dispatch, (64)));
         }
     }
 
-    /// @dev Settles every case: nothing is frozen beyond its time.
+    /// @dev Settles every case, and what follows it: nothing is frozen beyond its time.
     function finishCases() external {
-        _must(keeper, address(node), 0, abi.encodeCall(INode.absorb, (1000)), 0);
+        this.step(keeper, address(node), abi.encodeCall(INode.absorb, (1000)));
         for (uint32 id = 1; id <= NodeId.unwrap(node.lastNode()); ++id) {
             NodeId n = NodeId.wrap(id);
-            if (_status(n) != INode.Status.Frozen) continue;
-            INode.Case memory c = node.caseOf(n);
-            if (block.timestamp <= c.until) vm.warp(uint256(c.until) + 1);
-            bytes4 move = c.appealed ? INode.thaw.selector : INode.slash.selector;
-            _must(keeper, address(node), 0, abi.encodeWithSelector(move, n), 0);
+            while (_status(n) == INode.Status.Frozen) {
+                INode.Case memory c = node.caseOf(n);
+                if (block.timestamp <= c.until) vm.warp(uint256(c.until) + 1);
+                bytes4 move = c.appealed ? INode.thaw.selector : INode.slash.selector;
+                this.step(keeper, address(node), abi.encodeWithSelector(move, n));
+            }
         }
     }
 
@@ -501,23 +567,23 @@ contract Handler is Shadow {
         uint32 last = NodeId.unwrap(node.lastNode());
         for (uint32 id = 1; id <= last; ++id) {
             NodeId n = NodeId.wrap(id);
-            if (earnedOf[n] != 0) _must(keeper, address(task), 0, abi.encodeCall(ITask.collect, (n)), 0);
+            if (earnedOf[n] != 0) this.step(keeper, address(task), abi.encodeCall(ITask.collect, (n)));
             INode.Status status = _status(n);
             if (status >= INode.Status.Unbonding) continue;
-            _must(node.operatorOf(n), address(node), 0, abi.encodeCall(INode.quit, (n)), 0);
+            this.step(node.operatorOf(n), address(node), abi.encodeCall(INode.quit, (n)));
         }
         for (uint256 i; i < accounts.length; ++i) {
             if (accounts[i].code.length != 0) Puppet(payable(accounts[i])).behave(Puppet.OnReceive.Accept);
             if (creditOf[accounts[i]] == 0) continue;
-            _must(accounts[i], address(task), 0, abi.encodeCall(ITask.withdraw, (accounts[i])), 0);
+            this.step(accounts[i], address(task), abi.encodeCall(ITask.withdraw, (accounts[i])));
         }
         _pass(7 days);
         for (uint32 id = 1; id <= last; ++id) {
             NodeId n = NodeId.wrap(id);
             if (_status(n) != INode.Status.Unbonding) continue;
-            _must(node.operatorOf(n), address(node), 0, abi.encodeCall(INode.withdraw, (n)), 0);
+            this.step(node.operatorOf(n), address(node), abi.encodeCall(INode.withdraw, (n)));
         }
-        if (slashed != 0) _must(keeper, address(node), 0, abi.encodeCall(INode.withdrawSlashed, ()), 0);
+        if (slashed != 0) this.step(keeper, address(node), abi.encodeCall(INode.withdrawSlashed, ()));
     }
 
     /// @dev The longest a task that exists may still live: what is left of its present stage, the longest stay at the nodes
@@ -535,12 +601,62 @@ contract Handler is Shadow {
         life += uint256(t.refills) * t.vacancyWindow + t.revealWindow + 3 * uint256(t.deliverWindow) + 16;
     }
 
-    function _creation(uint256 kind, uint32 size, ClassId class, uint96 fee) private view returns (bytes4) {
+    function _creation(uint256 kind, uint32 size, uint256 need, uint96 fee) private view returns (bytes4) {
+        ClassId class = _classAsked(need);
         if (class != ANY && !node.classState(class).exists) return ITask.ClassUnsuitable.selector;
         if (queue.queued() < queue.limit()) return 0;
-        // Invariant 4: refused only for a queue that is full of levels as high or higher.
+        // Invariant 4: refused only for a queue that is full of levels as high or higher, or when none could serve it.
         (, Level level) = queue.levelOf(fee, task.estimate(uint8(kind), size));
-        return level > lowestLevel() ? bytes4(0) : ITaskQueue.FeeTooLow.selector;
+        if (!(level > lowestLevel())) return ITaskQueue.FeeTooLow.selector;
+        return _couldServe(_vramAsked(need), class) ? bytes4(0) : ITaskQueue.TooFewWorkers.selector;
+    }
+
+    function _classAsked(uint256 need) private view returns (ClassId) {
+        return need % 4 == 0 ? _class(need / 4) : ANY;
+    }
+
+    function _vramAsked(uint256 need) private pure returns (uint16) {
+        return need % 4 == 1 ? 20 : 0;
+    }
+
+    /// @dev Whether three active nodes are of `class`, which has its share of the network, or have so much memory.
+    function _couldServe(uint16 minVram, ClassId class) private view returns (bool) {
+        INode.ClassState memory state = node.classState(class);
+        if (class != ANY) return state.open && state.active >= 3;
+        uint256 active;
+        for (uint256 tier = task.tierFor(minVram, ANY); tier < 16; ++tier) {
+            active += node.capacity().active[tier];
+        }
+        return active >= 3;
+    }
+
+    function _ruleOn(NodeId id, INode.Ruling ruling) private {
+        bytes memory input = abi.encodeCall(INode.arbitrate, (id, node.caseOf(id).task, ruling));
+        _must(owner, address(node), 0, input, 0);
+    }
+
+    function _decidable(NodeId id) private view returns (bool) {
+        INode.Case memory c = node.caseOf(id);
+        return _status(id) == INode.Status.Frozen && c.appealed && block.timestamp <= c.until;
+    }
+
+    function _commitTo(TaskId t, uint256 seat, bytes32 value) private {
+        bytes4 expected = _seatError(t, seat, ITask.State.Committing);
+        bool again = expected == 0 && task.taskOf(t).commitRanks[seat] != 0;
+        if (again) expected = ITask.AlreadyCommitted.selector;
+        _must(_keyAt(t, seat), address(task), 0, _commitment(t, seat, value), expected);
+        if (expected == 0) results[t][seat] = value;
+    }
+
+    function _revealOf(TaskId t, uint256 seat, bool wrong) private {
+        bytes32 value = wrong ? keccak256("another result") : results[t][seat];
+        bytes4 expected = _seatError(t, seat, ITask.State.Revealing);
+        ITask.TaskView memory v = task.taskOf(t);
+        if (expected == 0 && v.commitRanks[seat] == 0) expected = ITask.NotCommitted.selector;
+        if (expected == 0 && v.revealRanks[seat] != 0) expected = ITask.AlreadyRevealed.selector;
+        if (expected == 0 && wrong) expected = ITask.WrongReveal.selector;
+        bytes memory input = abi.encodeCall(ITask.reveal, (v.nodes[seat], t, value, _salt(t, seat)));
+        _must(_keyAt(t, seat), address(task), 0, input, expected);
     }
 
     /// @dev Why the key of `seat` may not act in stage `required`.
@@ -566,6 +682,12 @@ contract Handler is Shadow {
         INode.NodeView memory v = node.nodeOf(id);
         if (v.status != INode.Status.Free && v.status != INode.Status.Busy) return INode.WrongStatus.selector;
         return v.intent == INode.Intent.Freeze ? INode.FreezePending.selector : bytes4(0);
+    }
+
+    function _quitting(NodeId id) private view returns (bytes4) {
+        INode.Status status = _status(id);
+        bool idle = status == INode.Status.Paused || status == INode.Status.Suspended;
+        return idle ? bytes4(0) : _leaving(id);
     }
 
     function _operate(NodeId id, bool stranger, bytes4 move, bytes4 expected) private {
@@ -603,8 +725,35 @@ contract Handler is Shadow {
         return live[which / 8 % live.length];
     }
 
+    /// @dev Mostly a task that has nodes, else any.
+    function _running(uint256 which) private view returns (TaskId t) {
+        for (uint256 i; i < live.length && which % 8 != 7; ++i) {
+            t = live[(which / 8 + i) % live.length];
+            if (stateOf[t] != ITask.State.Queued) return t;
+        }
+        return _any(which);
+    }
+
+    /// @dev A task to which nobody has committed yet, or 0.
+    function _seatedNow(uint256 which) private view returns (TaskId) {
+        for (uint256 i; i < live.length; ++i) {
+            TaskId t = live[(which / 8 + i) % live.length];
+            if (stateOf[t] != ITask.State.Committing) continue;
+            ITask.TaskView memory v = task.taskOf(t);
+            uint256 commits = uint256(v.commitRanks[0]) + v.commitRanks[1] + v.commitRanks[2];
+            if (commits == 0 && block.timestamp <= v.deadline) return t;
+        }
+        return TaskId.wrap(0);
+    }
+
     function _node(uint256 which) private view returns (NodeId) {
         return NodeId.wrap(uint32(1 + which % NodeId.unwrap(node.lastNode())));
+    }
+
+    /// @dev Mostly one of the first four, which are more than one node's; at times one that does not exist.
+    function _class(uint256 which) private view returns (ClassId) {
+        uint256 n = which % 4 == 0 ? classCount + 1 : 4;
+        return ClassId.wrap(uint32(1 + which / 4 % n));
     }
 
     /// @dev A frozen node if there is one.
@@ -614,6 +763,16 @@ contract Handler is Shadow {
             id = _node(which % last + i);
             if (_status(id) == INode.Status.Frozen) return id;
         }
+    }
+
+    /// @dev A frozen node for which somebody appealed, if there is one.
+    function _appellant(uint256 which) private view returns (NodeId id) {
+        uint256 last = NodeId.unwrap(node.lastNode());
+        for (uint256 i; i < last; ++i) {
+            id = _node(which % last + i);
+            if (_status(id) == INode.Status.Frozen && node.caseOf(id).appealed) return id;
+        }
+        return _suspect(which);
     }
 
     function _account(uint256 which) private view returns (address) {

@@ -31,9 +31,10 @@ contract InvariantsTest is TypedAssertions {
         (,, address q, address s) = task.network();
         (qos, stats) = (IQoS(q), INetworkStats(s));
         targetContract(address(handler));
-        bytes4[] memory own = new bytes4[](4);
+        bytes4[] memory own = new bytes4[](5);
         (own[0], own[1]) = (Handler.setUp.selector, Handler.finishTasks.selector);
         (own[2], own[3]) = (Handler.finishCases.selector, Handler.finishMoney.selector);
+        own[4] = Handler.step.selector;
         excludeSelector(FuzzSelector(address(handler), own));
     }
 
@@ -48,6 +49,7 @@ contract InvariantsTest is TypedAssertions {
         _tasksAreCounted();
         _setsCloseForARoundOnly();
         _classesAreAssessed();
+        _chargesAreKept();
     }
 
     /// @dev Invariant 5: wherever the moves have led, calls that anybody may make end every task and settle every case in
@@ -59,10 +61,12 @@ contract InvariantsTest is TypedAssertions {
         assertEq(node.counts().busy, 0, "nobody is held");
         uint256 from = block.timestamp;
         handler.finishCases();
-        // The rules keep both times of a case together below the unbonding time.
-        assertLe(block.timestamp, from + node.unbondingSeconds(), "frozen for too long");
+        // The rules keep both times of a case together below the unbonding time. Who is released and accused of something
+        // else is frozen for that, and slashed as nobody appeals.
+        assertLe(block.timestamp, from + node.unbondingSeconds() + node.rules().appealSeconds, "frozen for too long");
         for (uint32 id = 1; id <= NodeId.unwrap(node.lastNode()); ++id) {
             assertTrue(node.nodeOf(NodeId.wrap(id)).status != INode.Status.Frozen, "frozen");
+            assertEq(handler.chargesOf(NodeId.wrap(id)).length, 0, "acquitted, or slashed");
         }
         _moneyIsConserved();
         handler.finishMoney();
@@ -167,8 +171,9 @@ contract InvariantsTest is TypedAssertions {
     function _nodesAreCounted() private view {
         INode.Counts memory want;
         INode.Capacity memory capacity;
-        uint32[7] memory inClass;
-        uint32[7] memory activeInClass;
+        uint32 classes = handler.classCount();
+        uint32[] memory inClass = new uint32[](classes + 1);
+        uint32[] memory activeInClass = new uint32[](classes + 1);
         for (uint32 id = 1; id <= NodeId.unwrap(node.lastNode()); ++id) {
             INode.NodeView memory v = node.nodeOf(NodeId.wrap(id));
             if (v.status != INode.Status.Gone && v.status != INode.Status.Slashed) ++want.total;
@@ -187,7 +192,7 @@ contract InvariantsTest is TypedAssertions {
         }
         assertEq(abi.encode(node.counts()), abi.encode(want), "counts");
         assertEq(node.counts().active, want.active);
-        for (uint32 class = 1; class < 7; ++class) {
+        for (uint32 class = 1; class <= classes; ++class) {
             INode.ClassState memory s = node.classState(ClassId.wrap(class));
             assertEq(s.free, inClass[class], "free in the class");
             assertEq(s.active, activeInClass[class], "active in the class");
@@ -196,27 +201,50 @@ contract InvariantsTest is TypedAssertions {
         assertEq(abi.encode(node.capacity()), abi.encode(capacity), "capacity");
     }
 
-    /// @dev Invariant 10: the sets hold each free node once, and nobody else.
+    /// @dev Invariant 10: the sets hold each free node once, and nobody else; a tier is its classes, laid end to end in the
+    /// order in which they came.
     function _setsHoldTheFree() private view {
-        INode.Capacity memory capacity = node.capacity();
+        uint32[16] memory free = node.capacity().free;
         uint256 seen;
         for (uint8 tier; tier < 16; ++tier) {
-            for (uint256 i; i < capacity.free[tier]; ++i) {
-                NodeId id = node.freeInTier(tier, i);
-                assertEq(node.nodeOf(id).tier, tier);
-                assertTrue(node.nodeOf(id).inSets);
-                assertEq((seen >> NodeId.unwrap(id)) & 1, 0, "once");
-                seen |= 1 << NodeId.unwrap(id);
+            ClassId[] memory classes = handler.classesOf(tier);
+            uint256 position;
+            for (uint256 i; i < classes.length; ++i) {
+                uint256 size = node.classState(classes[i]).free;
+                for (uint256 j; j < size; ++j) {
+                    NodeId id = node.freeInClass(classes[i], j);
+                    assertEq(node.freeInTier(tier, position++), id);
+                    assertEq(node.nodeOf(id).class, classes[i]);
+                    assertTrue(node.nodeOf(id).inSets);
+                    assertEq((seen >> NodeId.unwrap(id)) & 1, 0, "once");
+                    seen |= 1 << NodeId.unwrap(id);
+                }
+            }
+            assertEq(position, free[tier], "all the free of the tier");
+            assertEq(node.freeInTier(tier, position), NodeId.wrap(0));
+        }
+    }
+
+    /// @dev What a node has to answer for is never forgotten: the task of its case, which waits for the end of its seat if
+    /// need be, and those it is accused of after that.
+    function _chargesAreKept() private view {
+        for (uint32 i = 1; i <= NodeId.unwrap(node.lastNode()); ++i) {
+            NodeId id = NodeId.wrap(i);
+            INode.NodeView memory v = node.nodeOf(id);
+            TaskId[] memory charges = handler.chargesOf(id);
+            if (v.status == INode.Status.Slashed) continue;
+            INode.Case[] memory kept = node.accusationsOf(id);
+            bool charged = v.status == INode.Status.Frozen || v.intent == INode.Intent.Freeze;
+            assertEq(charges.length, kept.length + (charged ? 1 : 0), "charges");
+            if (charges.length != 0) assertTrue(charged, "accused and at large");
+            for (uint256 j; j < charges.length; ++j) {
+                uint256 found = charges[j] == node.caseOf(id).task ? 1 : 0;
+                for (uint256 k; k < kept.length; ++k) {
+                    if (kept[k].task == charges[j]) ++found;
+                }
+                assertEq(found, 1, "once");
             }
         }
-        for (uint32 class = 1; class < 7; ++class) {
-            for (uint256 i; i < node.classState(ClassId.wrap(class)).free; ++i) {
-                NodeId id = node.freeInClass(ClassId.wrap(class), i);
-                assertEq(node.nodeOf(id).class, ClassId.wrap(class));
-                seen ^= 1 << NodeId.unwrap(id);
-            }
-        }
-        assertEq(seen, 0, "the same nodes by class as by tier");
     }
 
     /// @dev Invariant 10: every counter of tasks equals its recount.
@@ -243,7 +271,7 @@ contract InvariantsTest is TypedAssertions {
     /// make them, and the tasks that can be served follow.
     function _classesAreAssessed() private {
         if (node.setsClosed()) return;
-        for (uint32 class = 1; class < 7; ++class) {
+        for (uint32 class = 1; class <= handler.classCount(); ++class) {
             INode.ClassState memory s = node.classState(ClassId.wrap(class));
             if (!s.exists) continue;
             node.review(ClassId.wrap(class));

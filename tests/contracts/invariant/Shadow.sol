@@ -6,7 +6,7 @@ import {INode} from "../../../contracts/interfaces/INode.sol";
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
 import {BookTag} from "../../../contracts/types/BookTag.sol";
-import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
+import {ClassId, NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {Level} from "../../../contracts/types/ValueRate.sol";
 import {Network} from "../Network.sol";
 import {Vm} from "forge-std/Vm.sol";
@@ -25,6 +25,22 @@ abstract contract Shadow is Network {
     mapping(address => uint256) public creditOf;
     mapping(NodeId => uint256) public earnedOf;
     mapping(NodeId => uint256) public stakeOf;
+    /// What a node has to answer for: tasks in which it stood alone against two, and in which it was found to have framed
+    /// one, until it is acquitted of them or loses its stake.
+    mapping(NodeId => TaskId[]) private charges;
+    /// The others in a node's case, and whether it followed another.
+    mapping(NodeId => NodeId[2]) private accusedIn;
+    mapping(NodeId => bool) private followed;
+    /// The two who agreed against a node in a task.
+    mapping(TaskId => mapping(NodeId => NodeId[2])) private opponents;
+    mapping(NodeId => bool) private withdrawn;
+    mapping(TaskId => mapping(NodeId => bytes32)) private revealed;
+    NodeId private released;
+    /// The classes of a tier in the order in which they came.
+    mapping(uint8 tier => ClassId[]) private classes;
+    uint32 public classCount;
+    /// How often something rare has happened, by its name.
+    mapping(bytes32 name => uint256) public times;
     uint256 public slashed;
     /// Wei forced upon Task and upon Node.
     uint256 public forced;
@@ -44,7 +60,7 @@ abstract contract Shadow is Network {
         internal
         returns (bool ok, bytes memory output)
     {
-        reserved = queue.reservation().task;
+        (reserved, released) = (queue.reservation().task, NodeId.wrap(0));
         vm.recordLogs();
         vm.prank(from);
         // So that a recipient that burns all it gets ends.
@@ -58,6 +74,14 @@ abstract contract Shadow is Network {
             if (logs[i].emitter == address(queue)) _followQueue(logs[i], logs[i].topics[0]);
             if (logs[i].emitter == address(node)) _followNode(logs[i], logs[i].topics[0]);
         }
+    }
+
+    function chargesOf(NodeId id) external view returns (TaskId[] memory) {
+        return charges[id];
+    }
+
+    function classesOf(uint8 tier) external view returns (ClassId[] memory) {
+        return classes[tier];
     }
 
     function liveCount() external view returns (uint256) {
@@ -85,11 +109,13 @@ abstract contract Shadow is Network {
         TaskId t = TaskId.wrap(uint40(uint256(log.topics[1])));
         if (topic == ITask.TaskCreated.selector) _created(t, log);
         else if (topic == ITask.TaskSeated.selector) _seatedBy(t, log);
-        else if (topic == ITask.SeatsVacated.selector) _move(t, ITask.State.Committing, ITask.State.Vacant);
+        else if (topic == ITask.SeatsVacated.selector) _vacated(t);
         else if (topic == ITask.SeatsRefilled.selector) _refilled(t, log);
         else if (topic == ITask.RevealOpened.selector) _opened(t);
         else if (topic == ITask.Advanced.selector) _crank(t, log.topics[2], abi.decode(log.data, (uint96)));
+        else if (topic == ITask.Revealed.selector) _revealed(t, log);
         else if (topic == ITask.TaskSettled.selector) _settled(t, log.data);
+        else if (topic == ITask.DeliveryPassed.selector) _note("delivery passed");
         else if (topic == ITask.Delivered.selector) _delivered(t, log);
         else if (topic == ITask.Undelivered.selector) _undelivered(t, log);
         else if (topic == ITask.TaskWithdrawn.selector) _withdrawn(t, log.data);
@@ -105,8 +131,13 @@ abstract contract Shadow is Network {
             require(_line(t)[0] == t || t == reserved, "drawn from behind");
             _leaveLine(t);
         }
-        if (topic == ITaskQueue.TaskRequeued.selector) _joinLine(t, true);
+        if (topic == ITaskQueue.TaskRequeued.selector) _requeued(t);
         if (topic == ITaskQueue.TaskEvicted.selector) _evicted(t);
+        if (topic == ITaskQueue.ClassReserved.selector) _note("reserved");
+        if (topic == ITaskQueue.ReservationEnded.selector) _note("reservation ended");
+        if (topic == ITaskQueue.RoundRedrawn.selector) _note("redrawn");
+        if (topic == ITaskQueue.ClassBookParked.selector) _note("class parked");
+        if (topic == ITaskQueue.ClassBookWoken.selector) _note("class woken");
     }
 
     function _followNode(Vm.Log memory log, bytes32 topic) private {
@@ -115,21 +146,98 @@ abstract contract Shadow is Network {
         if (topic == INode.NodeJoined.selector) {
             (,,, stakeOf[id],) = abi.decode(log.data, (uint32, bytes32, uint16, uint96, string));
         } else if (topic == INode.Penalized.selector) {
-            (, uint256 amount,) = abi.decode(log.data, (uint8, uint96, uint96));
-            (stakeOf[id], slashed) = (stakeOf[id] - amount, slashed + amount);
+            _penalized(id, log.data);
         } else if (topic == INode.Slashed.selector) {
             require(abi.decode(log.data, (uint96)) == stakeOf[id], "the whole stake");
             (stakeOf[id], slashed) = (0, slashed + stakeOf[id]);
+            delete charges[id];
+            _note("slashed");
         } else if (topic == INode.SlashedWithdrawn.selector) {
             require(abi.decode(log.data, (uint256)) == slashed, "all that was slashed");
             slashed = 0;
         } else if (topic == INode.StakeWithdrawn.selector) {
             require(abi.decode(log.data, (uint96)) == stakeOf[id], "the whole stake");
-            stakeOf[id] = 0;
+            (stakeOf[id], withdrawn[id]) = (0, true);
         } else if (topic == INode.StakeAdded.selector) {
             (uint256 amount,) = abi.decode(log.data, (uint96, uint96));
             stakeOf[id] += amount;
+        } else if (topic == INode.ClassOpened.selector) {
+            classes[abi.decode(log.data, (uint8))].push(ClassId.wrap(NodeId.unwrap(id)));
+            ++classCount;
+        } else {
+            _followCase(id, log, topic);
         }
+    }
+
+    function _followCase(NodeId id, Vm.Log memory log, bytes32 topic) private {
+        if (topic == INode.StatusChanged.selector) {
+            INode.Status status = abi.decode(log.data, (INode.Status));
+            if (status == INode.Status.Suspended) _note("suspended");
+            if (id == released && status == INode.Status.Unbonding) _note("unbonding again");
+        } else if (topic == INode.KickedOut.selector) {
+            _note("kicked");
+        } else if (topic == INode.NodeAbsorbed.selector) {
+            _note("absorbed");
+        } else if (topic == INode.CaseOpened.selector) {
+            (, accusedIn[id]) = abi.decode(log.data, (uint40, NodeId[2]));
+            followed[id] = id == released;
+            _note("frozen");
+            if (id == released) _note("frozen for the next");
+        } else if (topic == INode.Accused.selector) {
+            _note("accusation waiting");
+        } else if (topic == INode.Appealed.selector) {
+            _note("appealed");
+        } else if (topic == INode.EvidenceAdded.selector) {
+            _note("evidence added");
+        } else if (topic == INode.CaseLapsed.selector) {
+            _note("thawed");
+            _acquitted(id, TaskId.wrap(uint40(uint256(log.topics[2]))));
+        } else if (topic == INode.CaseDecided.selector) {
+            _decided(id, TaskId.wrap(uint40(uint256(log.topics[2]))), abi.decode(log.data, (INode.Ruling)));
+        }
+    }
+
+    function _penalized(NodeId id, bytes memory data) private {
+        (INode.Lapse lapse, uint256 amount,) = abi.decode(data, (INode.Lapse, uint96, uint96));
+        (stakeOf[id], slashed) = (stakeOf[id] - amount, slashed + amount);
+        if (lapse == INode.Lapse.Concealed) _note("concealed");
+    }
+
+    function _decided(NodeId id, TaskId t, INode.Ruling ruling) private {
+        if (ruling == INode.Ruling.Guilty) return;
+        _acquitted(id, t);
+        if (ruling == INode.Ruling.Innocent) return;
+        _note("framed");
+        for (uint256 i; i < 2; ++i) {
+            NodeId other = opponents[t][id][i];
+            require(other == accusedIn[id][i], "the two who agreed");
+            // The unbonding time outlasts a case that is opened at once.
+            require(!withdrawn[other] || followed[id], "gone before the ruling");
+            // Who is slashed has nothing more to lose.
+            if (stakeOf[other] != 0) _charge(other, t);
+        }
+    }
+
+    /// @dev `id` is acquitted of the task of its case.
+    function _acquitted(NodeId id, TaskId t) private {
+        TaskId[] storage list = charges[id];
+        uint256 i;
+        while (list[i] != t) ++i;
+        list[i] = list[list.length - 1];
+        list.pop();
+        released = id;
+    }
+
+    /// @dev `id` has to answer for `t`.
+    function _charge(NodeId id, TaskId t) private {
+        for (uint256 i; i < charges[id].length; ++i) {
+            require(charges[id][i] != t, "charged twice");
+        }
+        charges[id].push(t);
+    }
+
+    function _note(bytes32 name) private {
+        ++times[name];
     }
 
     function _created(TaskId t, Vm.Log memory log) private {
@@ -148,8 +256,18 @@ abstract contract Shadow is Network {
         _crank(t, log.topics[2], reward);
     }
 
+    function _vacated(TaskId t) private {
+        _move(t, ITask.State.Committing, ITask.State.Vacant);
+        _note("vacated");
+    }
+
+    function _revealed(TaskId t, Vm.Log memory log) private {
+        revealed[t][NodeId.wrap(uint32(uint256(log.topics[2])))] = abi.decode(log.data, (bytes32));
+    }
+
     function _refilled(TaskId t, Vm.Log memory log) private {
         _move(t, ITask.State.Vacant, ITask.State.Committing);
+        _note("refilled");
         uint256 reward;
         (seats[t],, reward) = abi.decode(log.data, (uint32[3], uint40, uint96));
         _crank(t, log.topics[2], reward);
@@ -167,20 +285,28 @@ abstract contract Shadow is Network {
     }
 
     function _settled(TaskId t, bytes memory data) private {
-        (Ending ending,,, uint96[3] memory shares, uint96 refund, uint8 deliverer,) =
+        (Ending ending,, bool[3] memory agreeing, uint96[3] memory shares, uint96 refund, uint8 deliverer,) =
             abi.decode(data, (Ending, bytes32, bool[3], uint96[3], uint96, uint8, uint40));
         require(escrowOf[t] == uint256(shares[0]) + shares[1] + shares[2] + refund, "all is given away, and no more");
         bool agreed = ending == Ending.Agreed;
         if (agreed) _move(t, ITask.State.Revealing, ITask.State.Delivering);
         creditOf[creatorOf[t]] += refund;
         for (uint256 i; i < 3; ++i) {
-            if (!(agreed && i == deliverer)) earnedOf[NodeId.wrap(seats[t][i])] += shares[i];
+            NodeId id = NodeId.wrap(seats[t][i]);
+            if (!(agreed && i == deliverer)) earnedOf[id] += shares[i];
+            if (!agreed || agreeing[i] || !_isResult(revealed[t][id])) continue;
+            _charge(id, t);
+            opponents[t][id] = [NodeId.wrap(seats[t][(i + 1) % 3]), NodeId.wrap(seats[t][(i + 2) % 3])];
         }
         escrowOf[t] = agreed ? shares[deliverer] : 0;
         if (agreed) return;
         ITask.State from = stateOf[t];
         require(from >= ITask.State.Committing && from <= ITask.State.Revealing, "settled out of turn");
         _end(t);
+    }
+
+    function _isResult(bytes32 value) private view returns (bool) {
+        return value != 0 && value >> 8 != task.ERROR_PREFIX() >> 8;
     }
 
     function _delivered(TaskId t, Vm.Log memory log) private {
@@ -196,14 +322,17 @@ abstract contract Shadow is Network {
         address to = task.relayOf(t) == address(0) ? creatorOf[t] : treasury;
         require(to == _address(log.topics[2]), "the creator, or the treasury");
         require(abi.decode(log.data, (uint96)) == escrowOf[t], "the share that was held");
+        _note("undelivered");
         creditOf[to] += escrowOf[t];
         _end(t);
     }
 
     function _withdrawn(TaskId t, bytes memory data) private {
         require(stateOf[t] == ITask.State.Queued, "withdrawn out of turn");
-        (, uint256 refund) = abi.decode(data, (Ending, uint96));
+        (Ending ending, uint256 refund) = abi.decode(data, (Ending, uint96));
         require(refund == escrowOf[t], "a full refund");
+        if (ending == Ending.Cancelled) _note("cancelled");
+        if (ending == Ending.Expired) _note("expired");
         creditOf[creatorOf[t]] += refund;
         if (inLine[t]) _leaveLine(t);
         _end(t);
@@ -227,6 +356,12 @@ abstract contract Shadow is Network {
         require(levelOf[t] == lowestLevel(), "evicted from above the lowest level");
         require(_line(t)[_line(t).length - 1] == t, "evicted before a newer one");
         _leaveLine(t);
+        _note("evicted");
+    }
+
+    function _requeued(TaskId t) private {
+        _joinLine(t, true);
+        _note("requeued");
     }
 
     function _move(TaskId t, ITask.State from, ITask.State to) private {

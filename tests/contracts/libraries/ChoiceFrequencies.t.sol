@@ -8,7 +8,8 @@ import {ClassId, NodeId} from "../../../contracts/types/Ids.sol";
 import {NodeSlot, NodeSlots} from "../../../contracts/types/NodeSlot.sol";
 import {TypedAssertions} from "../TypedAssertions.sol";
 
-/// @notice Invariant 7: the frequencies of the choice match the weights, at 3, 100 and 100,000 nodes.
+/// @notice Invariant 7: the frequencies of the choice match the weights, at 3, 100 and 100,000 nodes, and at 40
+/// classes.
 /// @dev Pearson's chi-square over 20,000 draws with fixed entropy, so a run always ends alike. The limits are the
 /// quantiles of the distribution at p = 10^-6; every expected count is above 5.
 contract ChoiceFrequenciesTest is TypedAssertions {
@@ -16,6 +17,7 @@ contract ChoiceFrequenciesTest is TypedAssertions {
 
     uint256 private constant DRAWS = 20_000;
     uint256 private constant ONE = 1e18;
+    uint32 private constant CLASSES = 40;
 
     /// Quantiles of chi-square at 1 - 10^-6 by degrees of freedom, in thousandths.
     uint256 private constant LIMIT_2 = 27_631;
@@ -71,6 +73,50 @@ contract ChoiceFrequenciesTest is TypedAssertions {
         _assertFits(second, _expectedSecond(sum), LIMIT_99);
     }
 
+    /// @dev The same when the hundred are of forty classes of very different sizes: each node's share is that of its weight,
+    /// whatever its class and wherever that stands in the tree.
+    function test_atFortyClassesEveryNodeHasItsShare() public {
+        uint256 sum;
+        _openClasses(CLASSES);
+        for (uint32 i; i < 100; ++i) {
+            _insert(1 + i, _classOf(i), _weight(i));
+            sum += _weight(i);
+        }
+        pool.openRound();
+        uint256[] memory first = new uint256[](100);
+        uint256[] memory second = new uint256[](100);
+        for (uint256 i; i < DRAWS; ++i) {
+            NodeId[3] memory nodes = _choose(i);
+            ++first[NodeId.unwrap(nodes[0]) - 1];
+            ++second[NodeId.unwrap(nodes[1]) - 1];
+        }
+        _assertFits(first, _expectedFirst(sum), LIMIT_99);
+        _assertFits(second, _expectedSecond(sum), LIMIT_99);
+    }
+
+    /// @dev And when they were there before the root of the tree rose, with nodes that left before the draw.
+    function test_atClassesThatCameOneByOneEveryNodeHasItsShare() public {
+        uint256 sum;
+        uint32 opened = 1;
+        for (uint32 i; i < 150; ++i) {
+            while (opened < _classOf(i)) pool.openClass(ClassId.wrap(++opened), 0);
+            _insert(1 + i, _classOf(i), _weight(i));
+        }
+        for (uint32 i = 100; i < 150; ++i) {
+            NodeId id = NodeId.wrap(1 + i);
+            pool.slots[id] = pool.remove(id);
+        }
+        for (uint32 i; i < 100; ++i) {
+            sum += _weight(i);
+        }
+        pool.openRound();
+        uint256[] memory first = new uint256[](100);
+        for (uint256 i; i < DRAWS; ++i) {
+            ++first[NodeId.unwrap(_choose(i)[0]) - 1];
+        }
+        _assertFits(first, _expectedFirst(sum), LIMIT_99);
+    }
+
     /// @dev Ten groups by weight, and sixty-four groups by position: no corner of a large set is left out.
     function test_atOneHundredThousandNodesEveryGroupHasItsShare() public {
         _fill(100_000);
@@ -119,6 +165,35 @@ contract ChoiceFrequenciesTest is TypedAssertions {
         _assertFits(seen, expected, LIMIT_2);
     }
 
+    /// @dev The same among forty, of which thirty are too rare for a task that names none.
+    function test_openClassesHaveTheirShareAmongForty() public {
+        _openClasses(CLASSES);
+        uint256[] memory expected = new uint256[](CLASSES);
+        uint32 id;
+        uint256 sum;
+        for (uint32 class = 1; class <= CLASSES; ++class) {
+            uint256 size = class % 4 == 2 ? 9 + class / 4 : class % 4;
+            for (uint256 i; i < size; ++i) {
+                _insert(++id, class, 200);
+            }
+            if (class % 4 == 2) sum += size;
+        }
+        for (uint32 class = 1; class <= CLASSES; ++class) {
+            assertEq(pool.review(ClassId.wrap(class)), class % 4 == 2);
+            if (class % 4 == 2) expected[class - 1] = DRAWS * ONE * (9 + class / 4) / sum;
+        }
+        pool.openRound();
+        uint256[] memory seen = new uint256[](CLASSES);
+        for (uint256 i; i < DRAWS; ++i) {
+            (bool ok, NodeId[3] memory nodes, ClassId class) =
+                Choice.three(pool, _entropy(i), INode.Need(0, true, ClassId.wrap(0), ClassId.wrap(0)));
+            assertTrue(ok);
+            assertEq(pool.slots[nodes[0]].class(), class);
+            ++seen[ClassId.unwrap(class) - 1];
+        }
+        _assertFits(seen, expected, LIMIT_9);
+    }
+
     function _choose(uint256 i) private view returns (NodeId[3] memory nodes) {
         bool ok;
         (ok, nodes,) = Choice.three(pool, _entropy(i), any);
@@ -127,6 +202,18 @@ contract ChoiceFrequenciesTest is TypedAssertions {
 
     function _entropy(uint256 i) private pure returns (bytes32) {
         return keccak256(abi.encode("invariant 7", i));
+    }
+
+    /// @dev Classes 2 to `n`; 1 is open already.
+    function _openClasses(uint32 n) private {
+        for (uint32 class = 2; class <= n; ++class) {
+            pool.openClass(ClassId.wrap(class), 0);
+        }
+    }
+
+    /// @dev A quarter of the nodes are of class 7 and the others of the forty, some of which have none.
+    function _classOf(uint32 i) private pure returns (uint32) {
+        return i % 4 == 0 ? 7 : 1 + i * i % CLASSES;
     }
 
     /// @dev 20 to 255.

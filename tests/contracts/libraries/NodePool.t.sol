@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {INode} from "../../../contracts/interfaces/INode.sol";
 import {NodePool} from "../../../contracts/libraries/NodePool.sol";
 import {NodeSet} from "../../../contracts/libraries/NodeSet.sol";
+import {PoolFloor} from "../../../contracts/libraries/PoolFloor.sol";
 import {ClassId, NodeId} from "../../../contracts/types/Ids.sol";
 import {NodeSlot, NodeSlots} from "../../../contracts/types/NodeSlot.sol";
 import {TypedAssertions} from "../TypedAssertions.sol";
@@ -330,5 +331,163 @@ contract NodePoolTest is TypedAssertions {
                 assertEq(abi.encode(found, rest), abi.encode(class, i), "a tier is its classes, end to end");
             }
         }
+    }
+}
+
+/// @notice Invariant 10: a tier of more classes than one word of its tree holds, against plain arrays. The classes come
+/// while others have free nodes.
+contract NodePoolManyClassesTest is TypedAssertions {
+    using NodePool for NodePool.Pool;
+    using NodeSet for NodeSet.Set;
+
+    /// The tier of all classes but every eighth.
+    uint8 private constant TIER = 3;
+    uint8 private constant OTHER_TIER = 5;
+
+    NodePool.Pool private pool;
+
+    /// The model: the classes of each tier in the order in which they came, the members of each class in the order that
+    /// swap-and-pop leaves.
+    mapping(uint256 tier => uint32[]) private classesOf;
+    mapping(uint32 class => uint32[]) private members;
+    uint32 private opened;
+    uint32 private lastId;
+    uint32[] private free;
+    uint32[] private away;
+
+    /// @dev From up to thirty-eight classes on, so that runs pass the fifth and the thirty-third.
+    /// forge-config: default.fuzz.runs = 96
+    function testFuzz_agreesWithArraysAmongManyClasses(uint256 seed, uint8 classes) public {
+        for (uint256 i; i < classes % 39; ++i) {
+            _open();
+        }
+        for (uint256 i; i < 60; ++i) {
+            _move(uint256(keccak256(abi.encode(seed, i))));
+        }
+        _assertTier(TIER);
+        _assertTier(OTHER_TIER);
+    }
+
+    /// @dev The root of the tree rises with the fifth and with the thirty-third class, under nodes that are free.
+    function testFuzz_nobodyMovesWhenAClassComes(uint256 seed) public {
+        for (uint256 i; i < 40; ++i) {
+            _open();
+            uint256 random = uint256(keccak256(abi.encode(seed, i)));
+            for (uint256 j; j < random % 3; ++j) {
+                _join(1 + uint32(random >> 8) % opened);
+            }
+            uint256 size = uint32(pool.tierWords[TIER]);
+            NodeId[] memory before = _positions(size);
+            _open();
+            assertEq(uint32(pool.tierWords[TIER]), size);
+            assertEq(abi.encode(_positions(size)), abi.encode(before));
+        }
+        _assertTier(TIER);
+    }
+
+    /// @dev Even while a round waits, when nothing that decides may change: somebody joins with a class that is new.
+    function testFuzz_aClassThatComesToClosedSetsMovesNobody(uint8 classes, uint256 seed) public {
+        for (uint256 i; i <= classes % 36; ++i) {
+            _open();
+            _join(1 + uint32(uint256(keccak256(abi.encode(seed, i)))) % opened);
+        }
+        pool.openRound();
+        vm.roll(block.number + 1);
+        assertTrue(pool.closed());
+        uint256 size = uint32(pool.tierWords[TIER]);
+        bytes memory before = abi.encode(_positions(size), pool.freeInClass(ClassId.wrap(1)));
+        _open();
+        pool.activate(ClassId.wrap(opened));
+        assertEq(uint32(pool.tierWords[TIER]), size);
+        assertEq(abi.encode(_positions(size), pool.freeInClass(ClassId.wrap(1))), before);
+        pool.closeRound();
+        _join(opened);
+        _assertTier(TIER);
+    }
+
+    function _move(uint256 random) private {
+        uint256 move = random % 8;
+        random >>= 8;
+        if (move == 0 || opened == 0) return _open();
+        if (move < 5) return _join(1 + uint32(random) % opened);
+        if (move < 7 && free.length != 0) return _leave(random % free.length);
+        if (away.length != 0) _return(random % away.length);
+    }
+
+    function _open() private {
+        uint8 tier = _tier(++opened);
+        pool.openClass(ClassId.wrap(opened), tier);
+        classesOf[tier].push(opened);
+    }
+
+    function _join(uint32 class) private {
+        pool.activate(ClassId.wrap(class));
+        pool.slots[NodeId.wrap(++lastId)] = NodeSlots.fresh(ClassId.wrap(class), _tier(class), 128, address(1));
+        _insert(lastId);
+    }
+
+    function _insert(uint32 id) private {
+        NodeSlot slot = pool.slots[NodeId.wrap(id)];
+        pool.slots[NodeId.wrap(id)] = pool.insert(NodeId.wrap(id), slot);
+        members[ClassId.unwrap(slot.class())].push(id);
+        free.push(id);
+    }
+
+    function _leave(uint256 index) private {
+        uint32 id = free[index];
+        pool.slots[NodeId.wrap(id)] = pool.remove(NodeId.wrap(id));
+        _swapAndPop(free, id);
+        _swapAndPop(members[ClassId.unwrap(pool.slots[NodeId.wrap(id)].class())], id);
+        away.push(id);
+    }
+
+    function _return(uint256 index) private {
+        uint32 id = away[index];
+        _swapAndPop(away, id);
+        _insert(id);
+    }
+
+    function _swapAndPop(uint32[] storage list, uint32 id) private {
+        for (uint256 i; i < list.length; ++i) {
+            if (list[i] == id) list[i] = list[list.length - 1];
+        }
+        list.pop();
+    }
+
+    function _tier(uint32 class) private pure returns (uint8) {
+        return class % 8 == 0 ? OTHER_TIER : TIER;
+    }
+
+    function _positions(uint256 size) private view returns (NodeId[] memory nodes) {
+        nodes = new NodeId[](size);
+        uint256 word = pool.tierWords[TIER];
+        for (uint256 i; i < size; ++i) {
+            (ClassId class, uint256 rest) = pool.locate(TIER, word, i);
+            nodes[i] = pool.classSets[class].nodeAt(rest);
+        }
+    }
+
+    /// @dev A tier is its classes, laid end to end, and counts them and their nodes.
+    function _assertTier(uint8 tier) private view {
+        uint256 word = pool.tierWords[tier];
+        uint256 position;
+        uint256 servable;
+        for (uint256 i; i < classesOf[tier].length; ++i) {
+            uint32 class = classesOf[tier][i];
+            for (uint256 rest; rest < members[class].length; ++rest) {
+                (ClassId found, uint256 here) = pool.locate(tier, word, position++);
+                assertEq(found, ClassId.wrap(class));
+                assertEq(here, rest, "the position in the class");
+                NodeId id = pool.classSets[found].nodeAt(here);
+                assertEq(id, NodeId.wrap(members[class][rest]));
+                assertEq(pool.slots[id].position(), rest, "where its slot says");
+            }
+            INode.ClassState memory s = pool.classState(ClassId.wrap(class));
+            assertEq(s.free, members[class].length, "free in the class");
+            if (s.open) servable += PoolFloor.tasks(s.free, s.floor);
+        }
+        assertEq(uint32(word), position, "free in the tier");
+        assertEq(uint32(word >> 32), servable, "tasks its open classes could serve");
+        assertEq(uint32(word >> 96), classesOf[tier].length, "classes");
     }
 }

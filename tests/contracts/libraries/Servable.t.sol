@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {INode} from "../../../contracts/interfaces/INode.sol";
+import {PoolFloor} from "../../../contracts/libraries/PoolFloor.sol";
 import {Servable} from "../../../contracts/libraries/Servable.sol";
 import {ClassId} from "../../../contracts/types/Ids.sol";
 import {TypedAssertions} from "../TypedAssertions.sol";
@@ -31,6 +32,42 @@ contract ServableTest is TypedAssertions {
             assertEq((mask >> tier) & 1 == 1, free >= (floor < 32 ? floor : 32));
         }
         assertEq(mask >> 16, 0);
+    }
+
+    /// @dev They and their floor are what `anyMask` compares with, whatever has been taken or held back meanwhile.
+    function testFuzz_activeFromIsTheSumFromATierOn(uint256 seed) public pure {
+        Servable.Left memory left = _left(seed);
+        uint256[16] memory active;
+        for (uint256 t; t < 16; ++t) {
+            active[t] = _get(left, t, ACTIVE);
+        }
+        left.take(seed % 16, ANY, seed & 256 == 0, 3);
+        left.hold(ClassId.wrap(1), _state(seed));
+        uint256 mask = left.anyMask();
+        for (uint256 tier; tier < 16; ++tier) {
+            uint256 sum;
+            for (uint256 t = tier; t < 16; ++t) {
+                sum += active[t];
+            }
+            assertEq(left.activeFrom(tier), sum);
+            bool enough = left.freeFrom(tier) >= PoolFloor.forActive(sum);
+            assertEq(enough, (mask >> tier) & 1 == 1, "as the mask has it");
+        }
+    }
+
+    function test_activeFromCountsTheTierItselfAndNoneBelow() public pure {
+        uint256[16] memory tiers;
+        Servable.Left memory left = Servable.from(tiers, 64);
+        assertEq(left.activeFrom(0), 0);
+        assertEq(left.activeFrom(15), 0);
+        left.tiers[0] = 48 << ACTIVE;
+        left.tiers[9] = uint256(type(uint32).max) << ACTIVE | 1 << 96;
+        left.tiers[15] = 3 << ACTIVE;
+        assertEq(left.activeFrom(0), 48 + uint256(type(uint32).max) + 3);
+        assertEq(left.activeFrom(1), uint256(type(uint32).max) + 3);
+        assertEq(left.activeFrom(9), uint256(type(uint32).max) + 3);
+        assertEq(left.activeFrom(10), 3);
+        assertEq(left.activeFrom(15), 3);
     }
 
     function testFuzz_oneClassMaskNeedsAServableTaskFromEachTierOn(uint256 seed) public pure {

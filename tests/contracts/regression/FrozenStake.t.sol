@@ -5,7 +5,7 @@ import {INode} from "../../../contracts/interfaces/INode.sol";
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {Params} from "../../../script/Deployment.sol";
-import {Cases} from "../unit/NodeAppeal.t.sol";
+import {Cases} from "../Cases.sol";
 
 /// @notice What becomes of a frozen stake, by whatever path: it is slashed to the treasury or released, in time, and every
 /// wei is accounted for.

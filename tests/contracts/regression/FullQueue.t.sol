@@ -3,9 +3,10 @@ pragma solidity 0.8.37;
 
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
-import {TaskId} from "../../../contracts/types/Ids.sol";
+import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {Level, ValueRate, ValueRates} from "../../../contracts/types/ValueRate.sol";
 import {Network} from "../Network.sol";
+import {Puppet} from "../Puppet.sol";
 
 /// @notice Defects of the original network's bounded queue. "H" numbers are those of its list. The original's queue
 /// holds 50 tasks, this one 64 at the least.
@@ -93,6 +94,99 @@ contract FullQueueDefectsTest is Network {
             assertEq(kept, _rank(keys, i) < LIMIT);
         }
         assertEq(queue.queued(), LIMIT);
+    }
+
+    /// @notice KI-14 of an earlier design of ours: somebody fills the queue with values per second that the least size makes
+    /// cheap, has all others evicted, and takes its own back in the same transaction; it costs gas alone. Here its tasks
+    /// stay for a minute, cannot be expired before either, and whatever is drawn meanwhile is paid for in full.
+    function testFuzz_KI14_theQueueCannotBeFlushedForGasAlone(uint8 waited, uint8 nodes) public {
+        nodes = uint8(bound(nodes, 6, 18));
+        _joinMany(nodes);
+        for (uint256 i; i < LIMIT; ++i) {
+            _offer(creator, FEE);
+        }
+        Puppet attacker = new Puppet(Puppet.OnReceive.Accept);
+        uint256 fee = _flush(attacker);
+        assertEq(task.creditOf(creator), LIMIT * FEE, "who gives way is refunded");
+        uint256 until = block.timestamp + 60;
+        _assertNothingComesBack(attacker);
+        uint256 served = _serve(nodes / 3) + _serve(nodes / 3);
+        assertEq(served, 2 * (nodes / 3), "as many at once as there are nodes");
+        vm.warp(until - waited % 30);
+        _assertNothingComesBack(attacker);
+        vm.warp(until);
+        queue.dispatch(1);
+        TaskId drawn = queue.roundTask(0);
+        vm.warp(until + 1);
+        _takeBack(attacker, drawn);
+        assertEq(task.creditOf(address(attacker)), fee * (LIMIT - served - 1), "all but what was drawn");
+        assertEq(_earnedByAll() + task.creditOf(address(this)), fee * served, "which goes to those who served it");
+        assertEq(address(task).balance, LIMIT * (FEE + fee));
+    }
+
+    /// @notice KI-14: who was evicted comes back at once with a higher value, and is served before the flood.
+    function test_KI14_aHigherValueIsServedBeforeTheFlood() public {
+        _joinMany(3);
+        _flush(new Puppet(Puppet.OnReceive.Accept));
+        TaskId t = _offer(creator, 2 * FEE);
+        assertEq(_dispatch(1), 1);
+        assertEq(_state(t), ITask.State.Committing);
+    }
+
+    /// @dev A full queue of tasks of the least size, one after the other in one block.
+    /// @return fee What each of them costs.
+    function _flush(Puppet attacker) private returns (uint256 fee) {
+        bytes memory order = abi.encodeCall(ITask.create, (GPT, TASK_HASH, 1, 0, ANY, 60));
+        fee = uint256(FEE) * 53 / 100;
+        for (uint256 i; i < LIMIT; ++i) {
+            vm.deal(address(attacker), fee);
+            attacker.act(address(task), fee, order);
+            assertEq(_state(task.lastTask()), ITask.State.Queued);
+        }
+        assertEq(queue.queued(), LIMIT);
+    }
+
+    /// @dev Neither by a cancel nor by an expiry.
+    function _assertNothingComesBack(Puppet attacker) private {
+        for (uint256 i = LIMIT + 1; i <= 2 * LIMIT; ++i) {
+            TaskId t = TaskId.wrap(uint40(i));
+            bytes4 want = _state(t) == ITask.State.Queued ? ITask.TooEarly.selector : ITask.WrongState.selector;
+            vm.expectPartialRevert(want);
+            attacker.act(address(task), 0, abi.encodeCall(ITask.cancel, (t)));
+            vm.expectPartialRevert(want);
+            task.expire(t);
+        }
+        assertEq(task.creditOf(address(attacker)), 0);
+    }
+
+    /// @dev The nodes serve up to `most` tasks, in seconds.
+    function _serve(uint256 most) private returns (uint256 served) {
+        queue.dispatch(most);
+        _nextBlock();
+        queue.dispatch(most);
+        for (uint256 i = LIMIT + 1; i <= 2 * LIMIT; ++i) {
+            TaskId t = TaskId.wrap(uint40(i));
+            if (_state(t) != ITask.State.Committing) continue;
+            _vote(t, [ANSWER, ANSWER, ANSWER]);
+            _deliver(t);
+            ++served;
+        }
+    }
+
+    /// @dev All that waits is cancelled; what is drawn cannot be.
+    function _takeBack(Puppet attacker, TaskId drawn) private {
+        for (uint256 i = LIMIT + 1; i <= 2 * LIMIT; ++i) {
+            TaskId t = TaskId.wrap(uint40(i));
+            if (_state(t) != ITask.State.Queued) continue;
+            if (t == drawn) vm.expectRevert(abi.encodeWithSelector(ITaskQueue.NotQueued.selector, t));
+            attacker.act(address(task), 0, abi.encodeCall(ITask.cancel, (t)));
+        }
+    }
+
+    function _earnedByAll() private view returns (uint256 sum) {
+        for (uint32 i = 1; i <= NodeId.unwrap(node.lastNode()); ++i) {
+            sum += task.earnedBy(NodeId.wrap(i));
+        }
     }
 
     /// @dev How many of `keys` are above the one at `index`.

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {INode} from "../../../contracts/interfaces/INode.sol";
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
-import {Wiring, WrongAddress} from "../../../contracts/types/Wiring.sol";
+import {NoTreasury, Wiring, WrongAddress} from "../../../contracts/types/Wiring.sol";
 import {Deployment, Params} from "../../../script/Deployment.sol";
 import {Network} from "../Network.sol";
 
@@ -24,6 +24,37 @@ contract ConstructorsTest is Network {
         _refused("TaskQueue.sol:TaskQueue", abi.encode(w, p.limits), reason);
         _refused("Node.sol:Node", abi.encode(w, p.minStake, p.unbondingSeconds, p.rules), reason);
         _refused("Task.sol:Task", abi.encode(w, p.maxFee, p.minValue, p.terms, p.kinds), reason);
+    }
+
+    /// @dev What is slashed, and what a relay leaves undelivered, would be lost.
+    function test_nodeAndTaskRefuseToBeWithoutATreasury() public {
+        Params memory p = Deployment.defaults();
+        treasury = address(0);
+        _nodeRefused(p, abi.encodeWithSelector(NoTreasury.selector));
+        _taskRefused(p, abi.encodeWithSelector(NoTreasury.selector));
+    }
+
+    function test_takeTheHighestCommitFactorAndNoHigher() public {
+        Params memory p = Deployment.defaults();
+        p.terms.commitFactor = 17;
+        _taskRefused(p, abi.encodeWithSelector(ITask.TermsOutOfBounds.selector, p.terms));
+        p.terms.commitFactor = 16;
+        Wiring memory w = _wiring();
+        w.task = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
+        ITask made = ITask(_made("Task.sol:Task", abi.encode(w, p.maxFee, p.minValue, p.terms, p.kinds)));
+        assertEq(abi.encode(made.terms()), abi.encode(p.terms));
+    }
+
+    /// @dev A ruling has to pass the owner's timelock in its time.
+    function test_takeTheShortestArbitrationAndNoShorter() public {
+        Params memory p = Deployment.defaults();
+        p.rules.arbitrationSeconds = 3 days - 1;
+        _nodeRefused(p, abi.encodeWithSelector(INode.RulesOutOfBounds.selector, p.rules));
+        p.rules.arbitrationSeconds = 3 days;
+        Wiring memory w = _wiring();
+        w.node = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
+        INode made = INode(_made("Node.sol:Node", abi.encode(w, p.minStake, p.unbondingSeconds, p.rules)));
+        assertEq(abi.encode(made.rules()), abi.encode(p.rules));
     }
 
     function testFuzz_taskRefusesTermsOutOfBounds(uint8 which, uint24 by) public {
@@ -148,6 +179,14 @@ contract ConstructorsTest is Network {
     /// @dev The network that is there.
     function _wiring() private view returns (Wiring memory) {
         return Wiring(address(node), address(task), address(queue), address(qos), address(stats), owner, treasury);
+    }
+
+    function _made(string memory artifact, bytes memory args) private returns (address made) {
+        bytes memory init = abi.encodePacked(vm.getCode(artifact), args);
+        assembly ("memory-safe") {
+            made := create(0, add(init, 32), mload(init))
+        }
+        assertTrue(made != address(0), artifact);
     }
 
     function _refused(string memory artifact, bytes memory args, bytes memory reason) private {

@@ -5,7 +5,7 @@ import {INode} from "../../../contracts/interfaces/INode.sol";
 import {IGNORED} from "../../../contracts/interfaces/IQoS.sol";
 import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {NotAllowed} from "../../../contracts/types/Wiring.sol";
-import {Cases} from "./NodeAppeal.t.sol";
+import {Cases} from "../Cases.sol";
 import {Vm} from "forge-std/Vm.sol";
 
 contract NodeArbitrateTest is Cases {
@@ -23,16 +23,8 @@ contract NodeArbitrateTest is Cases {
     }
 
     function test_refusesANodeThatIsNotFrozen() public {
-        uint256 start = vm.snapshotState();
-        for (uint8 i; i <= uint8(type(INode.Status).max); ++i) {
-            INode.Status status = INode.Status(i);
-            if (status == INode.Status.Frozen) continue;
-            NodeId id = _nodeIn(status);
-            vm.prank(owner);
-            vm.expectRevert(abi.encodeWithSelector(INode.WrongStatus.selector, id, status));
-            node.arbitrate(id, TaskId.wrap(1), INode.Ruling.Guilty);
-            vm.revertToState(start);
-        }
+        bytes memory arguments = abi.encode(TaskId.wrap(1), INode.Ruling.Guilty);
+        _assertRefusedUnlessFrozen(owner, INode.arbitrate.selector, arguments);
     }
 
     function testFuzz_refusesWhatNobodyAppealedFor(uint8 ruling, uint32 later) public {
@@ -135,6 +127,8 @@ contract NodeArbitrateFramedTest is Cases {
     Case private c;
     NodeId private a;
     NodeId private b;
+    /// When a node quit that was frozen while it unbonded.
+    mapping(NodeId => uint40) private quitAt;
 
     /// @dev Four nodes: one stands alone against `a` and `b`, so these and a fourth are free.
     function setUp() public override {
@@ -204,7 +198,8 @@ contract NodeArbitrateFramedTest is Cases {
         for (uint256 i; i < 3; ++i) {
             if (statuses[i] == INode.Status.Paused) _pause(a);
             if (statuses[i] == INode.Status.Suspended) _suspend(a);
-            if (statuses[i] == INode.Status.Unbonding) _quit(a);
+            if (statuses[i] == INode.Status.Unbonding) _quitAtOnce(a);
+            vm.warp(block.timestamp + 1 hours);
             assertEq(_status(a), statuses[i]);
             INode.Counts memory counts = node.counts();
             _rule(c.alone, INode.Ruling.Framed);
@@ -219,7 +214,7 @@ contract NodeArbitrateFramedTest is Cases {
     /// @dev Whoever quits at once still unbonds when the last ruling is possible, and then not even the time of unbonding
     /// that is over lets it go.
     function testFuzz_freezesTheUnbondingUpToTheLastSecond(uint32 waited) public {
-        _quit(a);
+        _quitAtOnce(a);
         uint256 last = node.caseOf(c.alone).until;
         vm.warp(bound(waited, block.timestamp, last));
         _rule(c.alone, INode.Ruling.Framed);
@@ -390,13 +385,14 @@ contract NodeArbitrateFramedTest is Cases {
         _assertBooks();
     }
 
-    /// @dev A node that is frozen already keeps its own case.
+    /// @dev A node that is frozen already keeps its own case, and answers for this one after it: see `NodeAccusations`.
     function test_leavesAFrozenNodeToItsOwnCase() public {
         _standAlone(a);
-        bytes memory own = abi.encode(node.caseOf(a));
+        bytes memory own = abi.encode(node.nodeOf(a), node.caseOf(a));
+        vm.warp(block.timestamp + 1 hours);
         _rule(c.alone, INode.Ruling.Framed);
-        assertEq(_status(a), INode.Status.Frozen);
-        assertEq(abi.encode(node.caseOf(a)), own);
+        assertEq(abi.encode(node.nodeOf(a), node.caseOf(a)), own);
+        assertEq(node.accusationsOf(a).length, 1);
         _assertFrozenForThis(b);
         _assertBooks();
     }
@@ -443,17 +439,15 @@ contract NodeArbitrateFramedTest is Cases {
         return _status(one) == INode.Status.Busy && _status(other) == INode.Status.Free;
     }
 
+    /// @dev A free node quits and unbonds from now on.
+    function _quitAtOnce(NodeId id) private {
+        _quit(id);
+        quitAt[id] = uint40(block.timestamp);
+    }
+
     function _standAlone(NodeId id) private {
         _voteAgainst(_seated(), id);
         assertEq(_status(id), INode.Status.Frozen);
-    }
-
-    function _voteAgainst(TaskId t, NodeId id) private {
-        bytes32[3] memory results;
-        for (uint256 seat; seat < 3; ++seat) {
-            results[seat] = _nodeAt(t, seat) == id ? WRONG : ANSWER;
-        }
-        _vote(t, results);
     }
 
     /// @dev Five ways in which a task ends without freezing anybody for its result.
@@ -500,8 +494,7 @@ contract NodeArbitrateFramedTest is Cases {
         assertEq(n.intent, INode.Intent.None);
         assertFalse(n.inSets);
         NodeId[2] memory nobody;
-        INode.Case memory want =
-            INode.Case(c.task, uint40(n.since + APPEAL), ARBITRATION, false, node.caseOf(id).quitAt, nobody);
+        INode.Case memory want = INode.Case(c.task, uint40(n.since + APPEAL), ARBITRATION, false, quitAt[id], nobody);
         assertEq(abi.encode(node.caseOf(id)), abi.encode(want));
     }
 

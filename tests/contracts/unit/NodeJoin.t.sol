@@ -101,6 +101,38 @@ contract NodeJoinTest is Network {
         assertEq(abi.encode(counts), abi.encode(INode.Counts(uint32(n), uint32(n), uint32(n), 0)), "invariant 10");
     }
 
+    /// @dev A position that no node has names none: in an empty tier, one that has classes but nobody free, behind the last.
+    function testFuzz_behindTheLastOfATierIsNobody(uint16 vram, uint8 classes, uint8 number, uint256 position) public {
+        uint8 tier = VramTier.tierOf(vram);
+        assertEq(node.freeInTier(tier, position), NodeId.wrap(0));
+        assertEq(node.freeInTier(tier, 0), NodeId.wrap(0));
+        uint256 n = number % 12;
+        for (uint256 i = 1; i <= n; ++i) {
+            _join(i, keccak256(abi.encode(i % (1 + classes % 7))), vram);
+        }
+        assertEq(node.freeInTier(tier, n), NodeId.wrap(0));
+        assertEq(node.freeInTier(tier, bound(position, n, type(uint256).max)), NodeId.wrap(0));
+        if (n != 0) assertTrue(node.freeInTier(tier, n - 1) != NodeId.wrap(0));
+        for (uint32 i = 1; i <= n; ++i) {
+            vm.prank(_operator(i));
+            node.pause(NodeId.wrap(i));
+        }
+        assertEq(node.freeInTier(tier, 0), NodeId.wrap(0));
+        assertEq(node.freeInTier(tier, position), NodeId.wrap(0));
+    }
+
+    /// @dev The nodes of a tier stand class by class, in the order in which the classes came.
+    function test_aTierIsItsClassesEndToEnd() public {
+        uint256[9] memory which = [uint256(1), 2, 1, 3, 2, 1, 4, 5, 3];
+        for (uint256 i; i < 9; ++i) {
+            _join(1 + i, keccak256(abi.encode(which[i])), 24);
+        }
+        uint256[9] memory want = [uint256(1), 3, 6, 2, 5, 4, 9, 7, 8];
+        for (uint256 i; i < 9; ++i) {
+            assertEq(node.freeInTier(9, i), NodeId.wrap(uint32(want[i])));
+        }
+    }
+
     /// @dev A class is a fingerprint at a tier: the same software with less memory cannot stand in for more.
     function test_oneFingerprintAtTwoTiersIsTwoClasses() public {
         ClassId small = node.nodeOf(_join(1, CLASS, 8)).class;

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {INode} from "../../../contracts/interfaces/INode.sol";
 import {IGNORED} from "../../../contracts/interfaces/IQoS.sol";
 import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
-import {Cases} from "./NodeAppeal.t.sol";
+import {Cases} from "../Cases.sol";
 
 /// @notice Who does badly for long is kicked out: its membership ends and its stake unbonds. Three nodes, so who serves is
 /// known.

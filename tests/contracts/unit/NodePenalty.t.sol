@@ -5,7 +5,7 @@ import {INode} from "../../../contracts/interfaces/INode.sol";
 import {IQoS} from "../../../contracts/interfaces/IQoS.sol";
 import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {Params} from "../../../script/Deployment.sol";
-import {Cases} from "./NodeAppeal.t.sol";
+import {Cases} from "../Cases.sol";
 import {Vm} from "forge-std/Vm.sol";
 
 /// @notice What a lapse costs. Three nodes, so who serves is known.

@@ -5,7 +5,7 @@ import {INode} from "../../../contracts/interfaces/INode.sol";
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {PoolFloor} from "../../../contracts/libraries/PoolFloor.sol";
 import {ClassId, NodeId, TaskId} from "../../../contracts/types/Ids.sol";
-import {Cases} from "./NodeAppeal.t.sol";
+import {Cases} from "../Cases.sol";
 
 /// @notice The recount of what open classes could serve.
 abstract contract Classes is Cases {

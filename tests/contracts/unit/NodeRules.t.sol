@@ -5,7 +5,7 @@ import {INode} from "../../../contracts/interfaces/INode.sol";
 import {NodeId} from "../../../contracts/types/Ids.sol";
 import {NotAllowed, Wiring} from "../../../contracts/types/Wiring.sol";
 import {Params} from "../../../script/Deployment.sol";
-import {Cases} from "./NodeAppeal.t.sol";
+import {Cases} from "../Cases.sol";
 
 contract NodeRulesTest is Cases {
     function setUp() public override {

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {INode} from "../../../contracts/interfaces/INode.sol";
 import {NodeId} from "../../../contracts/types/Ids.sol";
+import {Cases} from "../Cases.sol";
 import {Puppet} from "../Puppet.sol";
-import {Cases} from "./NodeAppeal.t.sol";
 
 contract NodeSlashTest is Cases {
     function setUp() public override {
@@ -13,15 +13,7 @@ contract NodeSlashTest is Cases {
     }
 
     function test_refusesANodeThatIsNotFrozen() public {
-        uint256 start = vm.snapshotState();
-        for (uint8 i; i <= uint8(type(INode.Status).max); ++i) {
-            INode.Status status = INode.Status(i);
-            if (status == INode.Status.Frozen) continue;
-            NodeId id = _nodeIn(status);
-            vm.expectRevert(abi.encodeWithSelector(INode.WrongStatus.selector, id, status));
-            node.slash(id);
-            vm.revertToState(start);
-        }
+        _assertRefusedUnlessFrozen(keeper, INode.slash.selector, "");
     }
 
     function testFuzz_refusesWhileTheTimeToAppealLasts(uint32 waited) public {

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {INode} from "../../../contracts/interfaces/INode.sol";
 import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
-import {Cases} from "./NodeAppeal.t.sol";
+import {Cases} from "../Cases.sol";
 
 contract NodeThawTest is Cases {
     function setUp() public override {
@@ -12,15 +12,7 @@ contract NodeThawTest is Cases {
     }
 
     function test_refusesANodeThatIsNotFrozen() public {
-        uint256 start = vm.snapshotState();
-        for (uint8 i; i <= uint8(type(INode.Status).max); ++i) {
-            INode.Status status = INode.Status(i);
-            if (status == INode.Status.Frozen) continue;
-            NodeId id = _nodeIn(status);
-            vm.expectRevert(abi.encodeWithSelector(INode.WrongStatus.selector, id, status));
-            node.thaw(id);
-            vm.revertToState(start);
-        }
+        _assertRefusedUnlessFrozen(keeper, INode.thaw.selector, "");
     }
 
     function testFuzz_refusesWhatNobodyAppealedFor(uint32 later) public {

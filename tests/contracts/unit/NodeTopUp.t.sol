@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {INode} from "../../../contracts/interfaces/INode.sol";
 import {NodeId} from "../../../contracts/types/Ids.sol";
-import {Cases} from "./NodeAppeal.t.sol";
+import {Cases} from "../Cases.sol";
 
 contract NodeTopUpTest is Cases {
     uint96 private constant MISS = 0.4 ether;

@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {INode} from "../../../contracts/interfaces/INode.sol";
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
-import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
+import {PoolFloor} from "../../../contracts/libraries/PoolFloor.sol";
+import {ClassId, NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {Refills} from "../Refills.sol";
 
 /// @notice The line of tasks that have seats to give away, and how it is drawn from.
@@ -134,6 +135,49 @@ contract QueueVacancyTest is Refills {
         assertEq(_state(t), ITask.State.Committing);
     }
 
+    /// @dev A refill is a choice among as many as any other: beside twice its seats as many nodes must be free as the floor
+    /// asks for beyond three. Fifty-one active nodes ask for six.
+    /// forge-config: default.fuzz.runs = 24
+    function testFuzz_aRefillWaitsForTheFloor(uint8 seats, bool images) public {
+        uint256 committed = _someSeats(seats);
+        uint256 vacated = 3 - _count(committed);
+        TaskId t = _vacantInACrowd(51, committed, images);
+        uint256 enough = 2 * vacated + 3;
+        for (uint256 free = 3 + vacated; free < enough; ++free) {
+            assertEq(_freeFor(images), free);
+            assertGe(free, 2 * vacated, "enough for the seats alone");
+            assertEq(_dispatch(8), 0);
+            assertEq(_state(t), ITask.State.Vacant);
+            assertEq(queue.vacancies().length, 1);
+            _join(500 + free, CLASS, 24);
+        }
+        assertEq(_freeFor(images), enough);
+        (, uint256 drawn) = queue.dispatch(8);
+        assertEq(drawn, 1);
+        assertEq(queue.roundTask(0), t);
+        _nextBlock();
+        queue.dispatch(8);
+        assertEq(_state(t), ITask.State.Committing);
+        _assertOneSeatEach();
+    }
+
+    /// @dev The same at any size of the network, with the formula of the floor.
+    /// forge-config: default.fuzz.runs = 32
+    function testFuzz_aRefillIsDrawnFromTheFloorOn(uint8 number, uint8 seats, bool images) public {
+        uint256 committed = _someSeats(seats);
+        _vacantInACrowd(bound(number, 4, 90), committed, images);
+        for (uint256 i; i < 12; ++i) {
+            uint256 floor = PoolFloor.forActive(_activeFor(images));
+            bool enough = _freeFor(images) + 3 >= 2 * (3 - _count(committed)) + floor;
+            (, uint256 drawn) = queue.dispatch(8);
+            assertEq(drawn, enough ? 1 : 0);
+            if (drawn != 0) return;
+            _nextBlock();
+            _join(500 + i, CLASS, 24);
+        }
+        revert("never out of reach");
+    }
+
     /// @dev What went on meanwhile is passed over and leaves the line.
     function testFuzz_tasksThatWentOnLeaveTheLine(uint8 which) public {
         _joinMany(12);
@@ -242,6 +286,39 @@ contract QueueVacancyTest is Refills {
         for (uint256 i; i < 3; ++i) {
             _advance(tasks[i]);
         }
+    }
+
+    /// @dev `n` nodes of 24 GB that serve tasks but for the last few, and one of these tasks with seats to give away. A task of
+    /// images names no class but asks for 20 GB: others of 8 GB do not count for it.
+    function _vacantInACrowd(uint256 n, uint256 committed, bool images) private returns (TaskId t) {
+        _joinMany(n);
+        for (uint256 i; images && i < 20; ++i) {
+            _join(1000 + i, CLASS, 8);
+        }
+        vm.deal(creator, 10_000 ether);
+        while (true) {
+            vm.prank(creator);
+            task.create{value: FEE}(images ? SD : GPT, TASK_HASH, 1, 20, ANY, 1 hours);
+            queue.dispatch(1);
+            if (queue.round().size == 0) break;
+            _nextBlock();
+            queue.dispatch(1);
+        }
+        // Nothing waits that could be drawn instead.
+        TaskId last = task.lastTask();
+        _pastTheFirstMinute();
+        vm.prank(creator);
+        task.cancel(last);
+        t = TaskId.wrap(1);
+        _vacate(t, committed);
+    }
+
+    function _freeFor(bool images) private view returns (uint256) {
+        return images ? node.capacity().free[9] : node.classState(ClassId.wrap(1)).free;
+    }
+
+    function _activeFor(bool images) private view returns (uint256) {
+        return images ? node.capacity().active[9] : node.classState(ClassId.wrap(1)).active;
     }
 
     /// @dev `n` nodes of class number `c`.

@@ -5,7 +5,7 @@ import {INetworkStats} from "../../../contracts/interfaces/INetworkStats.sol";
 import {INode} from "../../../contracts/interfaces/INode.sol";
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ClassId, NodeId} from "../../../contracts/types/Ids.sol";
-import {Cases} from "./NodeAppeal.t.sol";
+import {Cases} from "../Cases.sol";
 
 /// @notice Why no suitable node is there: one of each sort, and the pages that prove it.
 contract StatsSuitabilityTest is Cases {

@@ -45,6 +45,15 @@ contract TaskTermsTest is Refills {
         _refused(terms);
     }
 
+    function test_theHighestCommitFactorIsSixteen() public {
+        ITask.Terms memory terms = task.terms();
+        terms.commitFactor = 17;
+        _refused(terms);
+        terms.commitFactor = 16;
+        _set(terms);
+        assertEq(task.terms().commitFactor, 16);
+    }
+
     function testFuzz_refusesACrankShareAboveThreePercent(uint16 bps) public {
         ITask.Terms memory terms = task.terms();
         terms.crankBps = uint16(bound(bps, 301, type(uint16).max));

@@ -9,9 +9,9 @@ import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
 import {NotAllowed, Wiring} from "../../../contracts/types/Wiring.sol";
 import {Deploy} from "../../../script/Deploy.s.sol";
 import {Deployment} from "../../../script/Deployment.sol";
+import {Cases} from "../Cases.sol";
 import {Puppet} from "../Puppet.sol";
 import {Test} from "../Test.sol";
-import {Cases} from "./NodeAppeal.t.sol";
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 
