@@ -19,6 +19,30 @@ contract QueueSeatTest is Network {
         task.seat(t, bytes32(0), ANY, ANY, caller);
     }
 
+    /// @dev A round that is seated call by call ends as a whole: the next one begins at its first task.
+    function test_aRoundSeatedInPartsLeavesNothingToTheNext() public {
+        _joinMany(9);
+        for (uint256 i; i < 3; ++i) {
+            _create(GPT, FEE, 100);
+        }
+        queue.dispatch(8);
+        assertEq(queue.round().size, 3);
+        _nextBlock();
+        for (uint256 i; i < 3; ++i) {
+            assertEq(queue.round().seated, i);
+            (uint256 seated,) = queue.dispatch(1);
+            assertEq(seated, 1);
+        }
+        ITaskQueue.Round memory none;
+        assertEq(abi.encode(queue.round()), abi.encode(none));
+        for (uint256 i = 10; i <= 12; ++i) {
+            _join(i, CLASS, 24);
+        }
+        TaskId t = _create(GPT, FEE, 100);
+        assertEq(_dispatch(1), 1);
+        assertEq(task.taskOf(t).state, ITask.State.Committing);
+    }
+
     function test_neverInTheBlockOfTheDraw() public {
         _joinMany(3);
         TaskId t = _create(GPT, FEE, 100);

@@ -33,6 +33,23 @@ contract QueueVacancyTest is Refills {
         assertEq(_state(better), ITask.State.Queued);
     }
 
+    /// @dev The nodes that a vacancy will have are spoken for: with four free, one of them let go before, there are not three
+    /// more for a queued task in the same round.
+    function test_theNodesOfAVacancyAreSpokenFor() public {
+        _joinMany(6);
+        TaskId t = _seated();
+        _vacate(t, 3);
+        TaskId other = _create(GPT, FEE, 100);
+        assertEq(node.counts().free, 4);
+        (, uint256 drawn) = queue.dispatch(8);
+        assertEq(drawn, 1);
+        assertEq(queue.roundTask(0), t);
+        assertEq(queue.placeOf(other).next, TaskId.wrap(0));
+        _nextBlock();
+        (, drawn) = queue.dispatch(8);
+        assertEq(drawn, 1, "three are left");
+    }
+
     function testFuzz_areDrawnInTheOrderInWhichTheyCame(uint8 order) public {
         _joinMany(15);
         TaskId[3] memory tasks = [_seated(), _seated(), _seated()];
