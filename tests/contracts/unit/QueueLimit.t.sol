@@ -445,6 +445,24 @@ contract QueueLimitTest is Network {
         assertEq(task.taskOf(newcomer).state, ITask.State.Ended);
     }
 
+    /// @dev All names that were given back are given again before a new one: a steady queue fills no fresh slot.
+    function testFuzz_everyTicketIsUsedAgain(uint8 number) public {
+        uint256 n = bound(number, 1, 12);
+        for (uint256 i; i < n; ++i) {
+            _create(GPT, FEE, 100);
+        }
+        _pastTheFirstMinute();
+        for (uint256 i = 1; i <= n; ++i) {
+            vm.prank(creator);
+            task.cancel(TaskId.wrap(uint40(i)));
+        }
+        uint256 seen;
+        for (uint256 i; i < n; ++i) {
+            seen |= 1 << task.orderOf(_create(GPT, FEE, 100)).ticket;
+        }
+        assertEq(seen, (2 << n) - 2, "1 to n, each once");
+    }
+
     /// @dev A task's name in the queue is given to the next newcomer when the task is drawn: it must not be taken for that
     /// one when it is cancelled or expired.
     function test_aDrawnTaskIsNotTakenForWhoCameAfterIt() public {
