@@ -226,8 +226,8 @@ contract NodeArbitrateFramedTest is Cases {
         _assertBooks();
     }
 
-    /// @dev No sequence of calls leads here, for nobody who agreed is gone before the last ruling: the slot is written by the
-    /// test.
+    /// @dev Nobody who agreed is gone before a ruling on the first case, so the slot is written by the test. A case that
+    /// follows another as an accusation may come too late (KI-12).
     function test_leavesWhoIsGoneAlone() public {
         _quit(a);
         _write(a, INode.Status.Unbonding, INode.Status.Gone);
