@@ -44,10 +44,26 @@ pub enum TaskSpec {
     Gpt(GptTask),
 }
 
+/// The fields that say which form the rest has. Serde would take a number for them too, as a position in its list.
+#[derive(Deserialize)]
+struct Tags {
+    #[serde(rename = "kind")]
+    _kind: String,
+    #[serde(rename = "messages", default)]
+    _messages: Vec<RoleTag>,
+}
+
+#[derive(Deserialize)]
+struct RoleTag {
+    #[serde(rename = "role")]
+    _role: String,
+}
+
 impl TaskSpec {
     /// Reads a task: checks its length, its form and the bounds of every value, in this order.
     pub fn parse(bytes: &[u8]) -> Result<Self, TaskError> {
         check_length(bytes)?;
+        let _: Tags = serde_json::from_slice(bytes)?;
         let task: Self = serde_json::from_slice(bytes)?;
         task.validate()?;
         Ok(task)

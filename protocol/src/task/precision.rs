@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The type of the numbers that a model computes with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
+#[schemars(!try_from)]
 pub enum Dtype {
     /// IEEE 754 single precision.
     Fp32,
@@ -28,13 +29,32 @@ pub enum QuantizeBits {
     Eight,
 }
 
-impl fmt::Display for Dtype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Dtype {
+    /// Every type.
+    pub const ALL: [Self; 3] = [Self::Fp32, Self::Fp16, Self::Bf16];
+
+    /// Its name in a task.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Fp32 => "fp32",
             Self::Fp16 => "fp16",
             Self::Bf16 => "bf16",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl TryFrom<String> for Dtype {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|dtype| dtype.name() == name);
+        known.ok_or_else(|| format!("dtype is {name:?}; give fp32, fp16 or bf16"))
     }
 }
 

@@ -24,10 +24,19 @@ pub struct Tool {
 
 /// What kind of tool it is: functions are the only kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
+#[schemars(!try_from)]
 pub enum ToolKind {
     /// A function.
     Function,
+}
+
+impl TryFrom<String> for ToolKind {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        if name == "function" { Ok(Self::Function) } else { Err(format!("type is {name:?}; give function")) }
+    }
 }
 
 /// A function that the model may call.
