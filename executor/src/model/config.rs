@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use serde::{Deserialize, de::DeserializeOwned};
 use xenon_protocol::task::limits;
 
-use super::ModelFolder;
-use crate::error::ExecutorError;
+use super::{ModelFolder, genai::GenaiConfig};
+use crate::{error::ExecutorError, text::CacheShape};
 
 /// A model's own settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +61,7 @@ struct GenerationConfigFile {
 /// One token, several, or none: all three forms are in use.
 #[derive(Default, Deserialize)]
 #[serde(untagged)]
-enum Tokens {
+pub(super) enum Tokens {
     #[default]
     None,
     One(u32),
@@ -69,7 +69,7 @@ enum Tokens {
 }
 
 impl Tokens {
-    fn into_vec(self) -> Vec<u32> {
+    pub(super) fn into_vec(self) -> Vec<u32> {
         match self {
             Self::None => Vec::new(),
             Self::One(token) => vec![token],
@@ -82,6 +82,9 @@ impl ModelConfig {
     /// Reads both files. The end tokens are those of `generation_config.json`, or else of `config.json`.
     pub fn read(folder: &ModelFolder) -> Result<Self, ExecutorError> {
         let path = folder.config();
+        if folder.is_genai() {
+            return Self::read_genai(folder, &path);
+        }
         let config: ConfigFile = read_json(&path)?;
         let context = config.context();
         let context = context.ok_or_else(|| ExecutorError::invalid(&path, "it has no max_position_embeddings"))?;
@@ -89,6 +92,35 @@ impl ModelConfig {
         let (own, general) = (generation.eos_token_id.into_vec(), config.eos_token_id.into_vec());
         let end_tokens = if own.is_empty() { general } else { own };
         Ok(Self { context, end_tokens, defaults: generation.defaults })
+    }
+}
+
+/// The dimensions of the KV cache under the names that Llama and GPT-2 give them. A configuration without them is no
+/// fault: most graphs say so themselves.
+pub(super) fn cache_shape(path: &Path) -> CacheShape {
+    let config: HeadsFile = read_json(path).unwrap_or_default();
+    let all = config.num_attention_heads.or(config.n_head);
+    let width = config.hidden_size.or(config.n_embd);
+    let divided = width.zip(all).and_then(|(width, heads)| width.checked_div(heads));
+    CacheShape { heads: config.num_key_value_heads.or(all), head_size: config.head_dim.or(divided) }
+}
+
+#[derive(Default, Deserialize)]
+struct HeadsFile {
+    num_key_value_heads: Option<i64>,
+    num_attention_heads: Option<i64>,
+    head_dim: Option<i64>,
+    hidden_size: Option<i64>,
+    n_head: Option<i64>,
+    n_embd: Option<i64>,
+}
+
+impl ModelConfig {
+    fn read_genai(folder: &ModelFolder, path: &Path) -> Result<Self, ExecutorError> {
+        let config = GenaiConfig::read(folder.path())?;
+        config.search.check(path)?;
+        let end_tokens = config.model.eos_token_id.into_vec();
+        Ok(Self { context: config.model.context_length, end_tokens, defaults: config.search })
     }
 }
 

@@ -2,13 +2,16 @@
 
 mod config;
 mod folder;
+mod genai;
+pub mod layout;
 mod manifest;
 mod store;
 
-pub(crate) use self::config::read_json;
+pub(crate) use self::{config::read_json, layout::mentions};
 pub use self::{
     config::{GenerationDefaults, ModelConfig},
     folder::ModelFolder,
+    layout::GraphFiles,
     manifest::{FileRecord, MANIFEST, Manifest},
     store::{InstalledModel, ModelStore},
 };

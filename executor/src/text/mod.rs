@@ -16,17 +16,19 @@ mod session;
 mod stop;
 mod template;
 mod tokenizer;
+mod variant;
 
 pub use self::{
     cache::KvCache,
     decoder::{Decoder, Logits},
     generate::{Generated, generate},
-    graph::{GraphRoles, Port, PortNames},
+    graph::{CacheShape, DecoderFiles, GraphRoles, Port, PortNames},
     model::TextModel,
     sampler::{Sampler, SamplerSettings},
     rows::{RowDecoder, Rows},
-    session::{DecoderFiles, SessionSettings, TextSession},
+    session::{SessionSettings, TextSession},
     stop::StopFilter,
     template::ChatTemplate,
     tokenizer::{TextStream, TextTokenizer},
+    variant::Variant,
 };

@@ -36,7 +36,7 @@ impl TextModel {
             config: ModelConfig::read(&folder)?,
             template: ChatTemplate::read(&folder)?,
             tokenizer: TextTokenizer::read(&folder.tokenizer())?,
-            session: TextSession::open(runtime, provider, SessionSettings::on_threads(threads), &folder.decoder())?,
+            session: TextSession::open(runtime, provider, SessionSettings::on_threads(threads), &folder.graphs()[0].below(folder.path()))?,
         })
     }
 
