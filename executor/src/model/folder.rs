@@ -146,23 +146,26 @@ mod tests {
     fn graphs(files: &[&str]) -> Vec<(String, Vec<String>)> {
         let root = folder(&[&[CONFIG, TOKENIZER], files].concat());
         let folder = ModelFolder::open(root.path()).unwrap();
-        let described = folder.graphs().iter().map(|graph| {
-            (graph.variant.to_string(), graph.files().map(ToOwned::to_owned).collect())
-        });
+        let described = folder
+            .graphs()
+            .iter()
+            .map(|graph| (graph.variant.to_string(), graph.files().map(ToOwned::to_owned).collect()));
         described.collect()
     }
 
     #[test]
     fn a_graph_is_found_in_every_layout() {
-        for graph in ["model.onnx", "onnx/model.onnx", "decoder.onnx", "onnx/decoder_q4.onnx", "decoder_model_merged.onnx"]
+        for graph in
+            ["model.onnx", "onnx/model.onnx", "decoder.onnx", "onnx/decoder_q4.onnx", "decoder_model_merged.onnx"]
         {
             assert_eq!(graphs(&[graph]), [("fp32".to_owned(), vec![graph.to_owned()])]);
         }
         let pair = ["onnx/decoder_model.onnx", "onnx/decoder_with_past_model.onnx"];
         assert_eq!(graphs(&pair), [("fp32".to_owned(), pair.map(ToOwned::to_owned).to_vec())]);
-        assert_eq!(graphs(&[&pair[..], &["onnx/decoder_model_merged.onnx"]].concat())[0].1, [
-            "onnx/decoder_model_merged.onnx"
-        ]);
+        assert_eq!(
+            graphs(&[&pair[..], &["onnx/decoder_model_merged.onnx"]].concat())[0].1,
+            ["onnx/decoder_model_merged.onnx"]
+        );
     }
 
     #[test]

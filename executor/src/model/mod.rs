@@ -9,7 +9,7 @@ mod store;
 
 pub(crate) use self::{config::read_json, layout::mentions};
 pub use self::{
-    config::{GenerationDefaults, ModelConfig},
+    config::{EarlyStopping, GenerationDefaults, ModelConfig},
     folder::ModelFolder,
     layout::GraphFiles,
     manifest::{FileRecord, MANIFEST, Manifest},

@@ -236,13 +236,19 @@ impl CachePort {
         }
         let known = |size: i64, configured| Some(size).filter(|size| *size > 0).or(configured);
         let &[_, heads, _, head_size] = past.shape.as_slice() else {
-            return Err(format!("its input {} has the shape {:?}, not [rows, heads, past, size]", past.name, past.shape));
+            return Err(format!(
+                "its input {} has the shape {:?}, not [rows, heads, past, size]",
+                past.name, past.shape
+            ));
         };
         match (past.element, known(heads, shape.heads), known(head_size, shape.head_size)) {
             (Some(element), Some(heads), Some(head_size)) => {
                 Ok(Self { past: past.name.clone(), present, element, heads, head_size })
             }
-            _ => Err(format!("neither its input {} nor the model's configuration says how many heads of which size there are", past.name)),
+            _ => Err(format!(
+                "neither its input {} nor the model's configuration says how many heads of which size there are",
+                past.name
+            )),
         }
     }
 }

@@ -97,7 +97,8 @@ impl TextSession {
             host_memory: host,
             in_runtime: Duration::ZERO,
         };
-        opened.shared_buffers = opened.first.is_none() && mentions(&files.graph, SHARING_OPERATOR)? && opened.shares_buffers();
+        opened.shared_buffers =
+            opened.first.is_none() && mentions(&files.graph, SHARING_OPERATOR)? && opened.shares_buffers();
         opened.in_runtime = Duration::ZERO;
         Ok(opened)
     }
@@ -132,12 +133,7 @@ impl TextSession {
     ///
     /// # Panics
     /// If there are not as many rows as in the cache, or they differ in length.
-    pub fn forward(
-        &mut self,
-        rows: &[&[u32]],
-        cache: &mut KvCache,
-        logits: &mut Logits,
-    ) -> Result<(), ExecutorError> {
+    pub fn forward(&mut self, rows: &[&[u32]], cache: &mut KvCache, logits: &mut Logits) -> Result<(), ExecutorError> {
         assert_eq!(rows.len(), cache.rows, "one list of tokens for each row of the cache");
         let width = rows.first().map_or(0, |row| row.len());
         assert!(rows.iter().all(|row| row.len() == width), "rows of one length");
@@ -322,12 +318,7 @@ impl IntPort {
 
 type Ports = (Session, Vec<Port>, Vec<Port>);
 
-fn load(
-    runtime: &Runtime,
-    provider: Provider,
-    settings: SessionSettings,
-    path: &Path,
-) -> Result<Ports, ExecutorError> {
+fn load(runtime: &Runtime, provider: Provider, settings: SessionSettings, path: &Path) -> Result<Ports, ExecutorError> {
     let builder = provider.register(Session::builder(runtime.environment())?)?;
     let builder = builder.with_optimization_level(settings.optimization)?.with_prepacking(settings.prepacking)?;
     let mut builder = builder.with_intra_threads(settings.threads.unwrap_or(0))?;

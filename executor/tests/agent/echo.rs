@@ -55,11 +55,6 @@ pub(crate) fn question(text: &str) -> TaskSpec {
 }
 
 pub(crate) fn question_to(model: &str, text: &str) -> TaskSpec {
-    TaskSpec::Gpt(GptTask {
-        model: model.parse().unwrap(),
-        messages: vec![Message::user(text)],
-        generation_config: GenerationConfig::greedy(8),
-        seed: 0,
-        time: None,
-    })
+    let task = GptTask::new(model.parse().unwrap(), vec![Message::user(text)], GenerationConfig::greedy(8));
+    TaskSpec::Gpt(task)
 }
