@@ -40,7 +40,8 @@ impl TaskRunner for Panicking {
 /// The right answer.
 pub(crate) fn echo(task: &TaskSpec) -> TaskOutput {
     let TaskSpec::Gpt(gpt) = task;
-    let content = gpt.messages.last().unwrap().content.clone();
+    let Some(Message::User { content }) = gpt.messages.last() else { panic!("the last message is the user's") };
+    let content = content.clone();
     let message = ReplyMessage { role: Role::Assistant, content };
     let choices = vec![Choice { index: 0, message, finish_reason: FinishReason::Stop }];
     let usage = Usage::new(1, 1);
