@@ -28,6 +28,11 @@ impl<'a> RowDecoder<'a> {
         Self { session, shares_passes, one: Logits::default() }
     }
 
+    /// The session.
+    pub const fn session(&self) -> &TextSession {
+        self.session
+    }
+
     fn forward(&mut self, rows: &[&[u32]], caches: &mut [KvCache], logits: &mut Logits) -> Result<(), ExecutorError> {
         logits.values.clear();
         for (row, cache) in rows.iter().zip(caches) {
