@@ -143,6 +143,15 @@ impl Message {
         }
     }
 
+    /// What is said; empty if the message has no text.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::System { content } | Self::User { content } | Self::Tool { content, .. } => content,
+            Self::Assistant { content: AssistantContent::Text(text), .. } => text,
+            Self::Assistant { .. } => "",
+        }
+    }
+
     pub(super) fn validate(&self) -> Result<(), TaskError> {
         match self {
             Self::System { .. } | Self::User { .. } => Ok(()),
