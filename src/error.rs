@@ -156,6 +156,12 @@ pub(crate) enum CliError {
         /// Whom the task would name.
         wanted: Address,
     },
+    /// The process that runs models does not work on this machine.
+    #[error("XC-023: models cannot be run on this machine: {reason}")]
+    NoExecutor {
+        /// What it says, with what to do.
+        reason: String,
+    },
     /// A chain's answer misses something the contracts always give.
     #[error("XC-018: the chain's answer to {what} misses {missing}: is the endpoint of the right network?")]
     Incomplete {
