@@ -1,6 +1,9 @@
 //! Every way in which a child can end is an error of the task, and the next task has a new child.
 
-use std::time::Duration;
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use xenon_executor::process::ProcessError;
@@ -72,7 +75,8 @@ fn a_child_that_closes_its_pipe_and_stays_is_ended() {
 #[test]
 fn a_child_that_hangs_is_ended_at_the_limit() {
     for script in [format!("{READY}order; sleep 600"), "sleep 600".to_owned(), format!("{READY}sleep 600")] {
-        let mut runner = Nursery::new(1).runner(&script);
+        let nursery = Nursery::new(1);
+        let mut runner = nursery.runner(&script);
         let error = runner.run_limited(&task("a/m1"), Duration::from_millis(200), &mut |_, _| {}).unwrap_err();
         assert_is(&error, "XE-094", ErrorCode::ExecutionFailed);
         assert_eq!(pid(&runner), None);
@@ -137,10 +141,23 @@ fn a_child_that_was_killed_while_it_had_nothing_to_do_costs_no_task() {
     let mut runner = nursery.runner(Nursery::obedient());
     run(&mut runner).unwrap();
     let first = pid(&runner).unwrap();
-    let killed = std::process::Command::new("kill").args(["-KILL", &first.to_string()]).status().unwrap();
-    assert!(killed.success());
+    kill(first);
     assert_eq!(run(&mut runner).unwrap(), output("I am m1"));
     assert_ne!(pid(&runner), Some(first));
+}
+
+/// Kills a process and waits until it is dead, though nobody has asked how it died.
+fn kill(pid: u32) {
+    let pid = pid.to_string();
+    assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let state = Command::new("ps").args(["-o", "stat=", "-p", &pid]).output().unwrap().stdout;
+        if !matches!(state.first(), Some(b'R' | b'S' | b'D')) {
+            return;
+        }
+        assert!(Instant::now() < until, "it does not die");
+    }
 }
 
 #[test]

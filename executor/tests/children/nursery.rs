@@ -19,7 +19,7 @@ use xenon_protocol::{
 };
 
 /// Far longer than a script takes.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a script begins with: it says that it has loaded its model, the argument after `--model`.
 pub(crate) const READY: &str = r#"
@@ -84,8 +84,7 @@ impl Nursery {
     pub(crate) const fn obedient() -> &'static str {
         r#"ready() { cat "$DIR/ready-${2##*/}"; }
         ready "$@"
-        while [ "$(head -c 5 | wc -c)" -eq 5 ]; do
-            dd bs=65536 count=1 > /dev/null 2>&1
+        while [ "$(dd bs=65536 count=1 2> /dev/null | wc -c)" -gt 0 ]; do
             cat "$DIR/done-${2##*/}"
         done"#
     }

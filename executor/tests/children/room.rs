@@ -29,7 +29,8 @@ fn what_does_not_fit_is_refused_before_anything_is_started() {
 
 #[test]
 fn the_longest_unused_model_makes_room_for_another() {
-    let mut runner = Nursery::new(GIB).runner_with(Nursery::obedient(), Some(3 * GIB), None);
+    let nursery = Nursery::new(GIB);
+    let mut runner = nursery.runner_with(Nursery::obedient(), Some(3 * GIB), None);
     ask(&mut runner, "m1");
     ask(&mut runner, "m2");
     ask(&mut runner, "m1");
@@ -43,7 +44,8 @@ fn the_longest_unused_model_makes_room_for_another() {
 
 #[test]
 fn models_that_fit_stay_loaded_together() {
-    let mut runner = Nursery::new(1).runner_with(Nursery::obedient(), None, Some(100 * GIB));
+    let nursery = Nursery::new(1);
+    let mut runner = nursery.runner_with(Nursery::obedient(), None, Some(100 * GIB));
     for model in ["m1", "m2", "m3", "m1"] {
         ask(&mut runner, model);
     }
