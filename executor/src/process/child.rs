@@ -83,8 +83,10 @@ impl Child {
         until: Deadline,
         on_text: &mut dyn FnMut(u32, &str),
     ) -> Result<TaskOutput, ProcessError> {
-        // A child that has ended takes no order; its end is read below.
-        let _ = self.orders.as_ref().map(|orders| orders.send(Order::Run(task.clone())));
+        if let Some(orders) = &self.orders {
+            // A child that has ended takes no order; its end is read below.
+            let _ = orders.send(Order::Run(task.clone()));
+        }
         loop {
             match self.next(until)? {
                 Report::Text { index, text } => on_text(index, &text),

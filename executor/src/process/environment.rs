@@ -33,7 +33,8 @@ mod tests {
 
     #[test]
     fn keys_and_settings_stay_with_the_node() {
-        let kept = ["XENON_PRIVATE_KEY", "XENON_RELAY_KEY", "XENON_CHAIN__RPC", "XENON_CONFIG", "AWS_SECRET_ACCESS_KEY"];
+        let kept =
+            ["XENON_PRIVATE_KEY", "XENON_RELAY_KEY", "XENON_CHAIN__RPC", "XENON_CONFIG", "AWS_SECRET_ACCESS_KEY"];
         assert!(!kept.into_iter().any(is_passed));
         assert!(["PATH", "ORT_DYLIB_PATH", "CUDA_VISIBLE_DEVICES"].into_iter().all(is_passed));
     }

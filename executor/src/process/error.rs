@@ -23,7 +23,9 @@ pub enum ProcessError {
         reason: String,
     },
     /// The child crashed.
-    #[error("XE-092: the process that runs {model} ended: {how}; its last words are in the log, try another task or model")]
+    #[error(
+        "XE-092: the process that runs {model} ended: {how}; its last words are in the log, try another task or model"
+    )]
     Crashed {
         /// The model that it ran.
         model: ModelId,
@@ -31,7 +33,9 @@ pub enum ProcessError {
         how: String,
     },
     /// The child was killed for the memory that it took, or could not get any.
-    #[error("XE-093: the process that runs {model} ran out of memory: {how}; run smaller models, or give the node more memory")]
+    #[error(
+        "XE-093: the process that runs {model} ran out of memory: {how}; run smaller models, or give the node more memory"
+    )]
     OutOfMemory {
         /// The model that it ran.
         model: ModelId,
@@ -47,7 +51,9 @@ pub enum ProcessError {
         limit: Duration,
     },
     /// What came over the pipe is no message.
-    #[error("XE-095: the process that runs {model} sent what is no message ({reason}) and was ended; if it happens again, report it")]
+    #[error(
+        "XE-095: the process that runs {model} sent what is no message ({reason}) and was ended; if it happens again, report it"
+    )]
     Garbled {
         /// The model that it ran.
         model: ModelId,
@@ -55,7 +61,9 @@ pub enum ProcessError {
         reason: String,
     },
     /// The child speaks another version, or runs another model.
-    #[error("XE-096: the process that was to run {model} says that it is {found}; start the node again, so that both are of one version")]
+    #[error(
+        "XE-096: the process that was to run {model} says that it is {found}; start the node again, so that both are of one version"
+    )]
     Stranger {
         /// The model that it was to run.
         model: ModelId,

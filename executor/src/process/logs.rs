@@ -85,8 +85,8 @@ mod tests {
     #[test]
     fn only_the_last_lines_are_kept_and_none_is_longer_than_the_limit() {
         let last = LastWords::default();
-        let mut text: String = (0..100).map(|number| format!("line {number}\n")).collect();
-        text += &"x".repeat(100_000);
+        let lines: Vec<_> = (0..100).map(|number| format!("line {number}")).collect();
+        let text = lines.join("\n") + "\n" + &"x".repeat(100_000);
         forward(text.as_bytes(), &"a/b".parse().unwrap(), &last);
         assert!(!last.any(|line| line == "line 50"));
         assert!(last.any(|line| line == "line 99"));

@@ -25,7 +25,7 @@ mod serve;
 pub use self::{
     child::ChildCommand,
     error::ProcessError,
-    monitor::{ChildStatus, Monitor, Running, RunnerStatus},
+    monitor::{ChildStatus, Monitor, RunnerStatus, Running},
     runner::{ProcessRunner, RunnerConfig},
     serve::{ChildConfig, report_pipe, serve},
 };

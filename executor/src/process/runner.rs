@@ -212,8 +212,11 @@ impl ProcessRunner {
     }
 
     fn residents(&self) -> Vec<Resident> {
-        let resident =
-            |(model, loaded): (&ModelId, &Loaded)| Resident { model: model.clone(), bytes: loaded.bytes, used: loaded.used };
+        let resident = |(model, loaded): (&ModelId, &Loaded)| Resident {
+            model: model.clone(),
+            bytes: loaded.bytes,
+            used: loaded.used,
+        };
         self.loaded.iter().map(resident).collect()
     }
 

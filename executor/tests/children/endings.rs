@@ -42,7 +42,9 @@ fn a_child_that_the_kernel_kills_was_out_of_memory() {
 
 #[test]
 fn a_runtime_that_gets_no_memory_and_aborts_was_out_of_memory() {
-    for words in ["terminate called after throwing an instance of 'std::bad_alloc'", "memory allocation of 9 bytes failed"] {
+    for words in
+        ["terminate called after throwing an instance of 'std::bad_alloc'", "memory allocation of 9 bytes failed"]
+    {
         let error = ending(&format!("echo \"{words}\" >&2; kill -ABRT $$"));
         assert_is(&error, "XE-093", ErrorCode::OutOfMemory);
     }
