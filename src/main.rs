@@ -47,7 +47,7 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Task(command) => task::run(command, &settings).await,
         Command::Node(args) => match args.command {
             Some(command) => node::run(command, &settings).await,
-            None => serve::node(&args.run, &settings).await,
+            None => node::serve(&args.run, &settings).await,
         },
         Command::Executor(args) => executor::run(args),
         Command::Keeper(args) => serve::keeper(&args, &settings).await,

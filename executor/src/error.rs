@@ -246,9 +246,15 @@ impl ExecutorError {
     }
 }
 
-/// Words by which ONNX Runtime, its providers and Rust report that memory ran out; they have no code for it.
-const OUT_OF_MEMORY: [&str; 5] =
-    ["Failed to allocate memory", "bad_alloc", "out of memory", "bad allocation", "memory allocation of"];
+/// Words by which ONNX Runtime, its providers, Rust and the system report that memory ran out; they have no code for it.
+const OUT_OF_MEMORY: [&str; 6] = [
+    "Failed to allocate memory",
+    "Cannot allocate memory",
+    "bad_alloc",
+    "out of memory",
+    "bad allocation",
+    "memory allocation of",
+];
 
 /// Whether these are the words of a library that got no memory.
 pub(crate) fn is_out_of_memory(text: &str) -> bool {

@@ -2,18 +2,10 @@
 
 use std::ffi::OsString;
 
-/// Variables by their whole names: where programs and libraries are, and what is logged.
-const NAMES: [&str; 9] = [
-    "PATH",
-    "HOME",
-    "TMPDIR",
-    "LANG",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "ORT_DYLIB_PATH",
-    "XENON_LOG",
-    "RUST_BACKTRACE",
-];
+/// Variables by their whole names: where programs and libraries are, and what is logged. `HOME` is not among them: some
+/// builds of ONNX Runtime keep a device number and a database of events there, and a model has no business in it.
+const NAMES: [&str; 8] =
+    ["PATH", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "ORT_DYLIB_PATH", "XENON_LOG", "RUST_BACKTRACE"];
 
 /// Variables of the drivers and of the runtime's thread pools, by how they begin.
 const PREFIXES: [&str; 4] = ["CUDA_", "NVIDIA_", "OMP_", "KMP_"];

@@ -6,7 +6,7 @@ use xenon_protocol::{
     task::{ModelId, TaskSpec},
 };
 
-use crate::{ExecutorError, TaskOutput};
+use crate::{ExecutorError, TaskOutput, error::is_out_of_memory};
 
 /// Version of these messages. Another version is refused, not guessed at.
 pub(crate) const VERSION: u32 = 1;
@@ -54,7 +54,10 @@ pub(crate) struct Failure {
 }
 
 impl From<&ExecutorError> for Failure {
+    /// Where memory ran out decides nothing: a device that gets none to prove itself is out of memory too.
     fn from(error: &ExecutorError) -> Self {
-        Self { text: error.to_string(), code: error.error_code() }
+        let text = error.to_string();
+        let code = if is_out_of_memory(&text) { ErrorCode::OutOfMemory } else { error.error_code() };
+        Self { text, code }
     }
 }

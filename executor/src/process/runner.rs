@@ -104,6 +104,24 @@ impl ProcessRunner {
         self.store.models()
     }
 
+    /// Loads the models that fit together, in the order of their names, so that their first tasks need not wait. One that
+    /// cannot be loaded within `limit` is left out, with a line in the log that says why.
+    pub fn preload(&mut self, limit: Duration) {
+        let models: Vec<_> = self.store.models().cloned().collect();
+        for model in models {
+            if let Err(error) = self.preload_one(&model, Deadline::after(limit)) {
+                tracing::warn!(%model, %error, "not loaded at the start");
+            }
+        }
+    }
+
+    fn preload_one(&mut self, model: &ModelId, until: Deadline) -> Result<(), ProcessError> {
+        let demand = Demand { model: Needs::of(self.store.find(model)?)?.loaded(), task: 0 };
+        let free = self.memory.free();
+        let unloaded = self.budget.room_for(model, demand, &self.residents(), free)?;
+        if unloaded.is_empty() { self.load(model, demand.model, until) } else { Ok(()) }
+    }
+
     /// Runs a task within `limit`, loading its model if need be. `on_text` is called with the index of the choice and each
     /// piece of its text.
     ///
@@ -131,9 +149,17 @@ impl ProcessRunner {
         outcome
     }
 
+    /// Forgets the children that ended while they had nothing to do.
+    fn bury(&mut self) {
+        let before = self.loaded.len();
+        self.loaded.retain(|_, loaded| loaded.child.is_alive());
+        let lost = before - self.loaded.len();
+        self.monitor.update(|status| status.lost_children += lost as u64);
+    }
+
     /// Ends the longest unused children until there is room for the task.
     fn make_room(&mut self, model: &ModelId, demand: Demand) -> Result<(), ProcessError> {
-        self.loaded.retain(|_, loaded| loaded.child.is_alive());
+        self.bury();
         let free = self.memory.free();
         self.show_loaded(free);
         for model in self.budget.room_for(model, demand, &self.residents(), free)? {

@@ -1,4 +1,4 @@
-//! Two agents with one key.
+//! Two agents with one key and a journal each. With one journal the second does not start: see `joining.rs`.
 
 use xenon_protocol::contracts::{Ending, State};
 
@@ -14,14 +14,6 @@ async fn rival(world: &World) -> Agent {
     let elsewhere = world.data_dir(0).join("elsewhere");
     let config: AgentConfig = world.config(&elsewhere);
     NodeAgent::new(config, Link::to(&world.chain).account(key(0)), world.at, Echo::default()).await.unwrap()
-}
-
-#[tokio::test]
-async fn on_one_journal_the_second_does_not_start() {
-    let world = World::with_nodes(1).await;
-    let _first = world.agent(0, Echo::default()).await;
-    let error = world.agent_over(&Link::to(&world.chain), 0, Echo::default()).await.err().unwrap();
-    assert_eq!(error.code(), "XA-002");
 }
 
 #[tokio::test]

@@ -146,6 +146,7 @@ fn a_child_that_was_killed_while_it_had_nothing_to_do_costs_no_task() {
     kill(first);
     assert_eq!(run(&mut runner).unwrap(), output("I am m1"));
     assert_ne!(pid(&runner), Some(first));
+    assert_eq!(runner.monitor().status().lost_children, 1);
 }
 
 /// Kills a process and waits until it is dead, though nobody has asked how it died.

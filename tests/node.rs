@@ -1,0 +1,172 @@
+//! A node as its operator sees it: its processes, its report, its metrics, pausing it, and killing it.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod network;
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use network::{Network, Service, eventually, failure, stdout};
+
+/// The processes that a process has started.
+fn children(pid: u32) -> Vec<u32> {
+    let found = Command::new("pgrep").args(["-P", &pid.to_string()]).output().unwrap();
+    String::from_utf8(found.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect()
+}
+
+/// The process in which a node runs its model, once it has loaded it.
+fn child_of(network: &Network, number: usize, node: &Service) -> u32 {
+    let own = children(node.pid());
+    let child = eventually("the model is loaded", || {
+        let report = report(network, number)?;
+        report["runner"]["children"][0]["pid"].as_u64()
+    });
+    let child = u32::try_from(child).unwrap();
+    assert!(children(node.pid()).contains(&child), "{own:?}");
+    child
+}
+
+fn report(network: &Network, number: usize) -> Option<Value> {
+    serde_json::from_slice(&fs::read(network.data(number).join("report.json")).ok()?).ok()
+}
+
+fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+fn open_files(pid: u32) -> Vec<PathBuf> {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    files.filter_map(|file| fs::read_link(file.unwrap().path()).ok()).collect()
+}
+
+fn kill(pid: u32) {
+    assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+    eventually("it is dead", || (!is_alive(pid)).then_some(()));
+}
+
+/// Pays for a sum and returns its answer.
+fn ask(network: &Network) -> String {
+    let submit = ["task", "submit", "--prompt", "What is 17 + 25?", "--price", "3", "--timeout", "110"];
+    stdout(&network.xenon().args(submit).output().unwrap()).trim().to_owned()
+}
+
+fn text_of(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).unwrap()).replace('\0', "\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_models_process_has_no_key_and_no_journal_and_ends_with_its_node() {
+    let network = Network::deployed().await;
+    let _relay = network.relay();
+    let key = fs::read_to_string(network.key(4)).unwrap();
+    let mut settings: toml::Table = fs::read_to_string(&network.config).unwrap().parse().unwrap();
+    settings.remove("wallet");
+    fs::write(&network.config, settings.to_string()).unwrap();
+    let mut command = network.node_command(0);
+    let node = Service::start(command.env("XENON_PRIVATE_KEY", &key).env("XENON_SECRET", "swordfish"));
+    let child = child_of(&network, 0, &node);
+    let process = format!("/proc/{child}");
+
+    assert!(text_of(Path::new(&format!("/proc/{}/environ", node.pid()))).contains(&key), "the node has it");
+    let (environment, words) =
+        (text_of(&Path::new(&process).join("environ")), text_of(&Path::new(&process).join("cmdline")));
+    for secret in [key.as_str(), "XENON_PRIVATE_KEY", "swordfish", "XENON_SECRET"] {
+        assert!(!environment.contains(secret) && !words.contains(secret), "{environment}\n{words}");
+    }
+    let (open, own) = (open_files(child), open_files(node.pid()));
+    assert!(own.iter().any(|file| file.starts_with(network.data(0))), "the node holds its journal: {own:?}");
+    assert!(!open.iter().any(|file| file.starts_with(network.data(0))), "{open:?}");
+    let is_socket = |file: &&PathBuf| file.to_string_lossy().starts_with("socket:");
+    assert!(!open.iter().filter(is_socket).any(|socket| own.contains(socket)), "{open:?} {own:?}");
+
+    assert!(is_alive(child));
+    node.kill();
+    eventually("the child ends, though nobody could ask it to", || (!is_alive(child)).then_some(()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_outlives_the_processes_of_its_models_and_can_be_looked_at() {
+    let network = Network::deployed().await;
+    let (_relay, _keeper) = (network.relay(), network.keeper());
+    let mut watched = network.node_command(0);
+    watched.arg("--key-file").arg(network.key(4)).args(["--metrics", "127.0.0.1:0"]);
+    let log = network.data(0).with_extension("log");
+    let node = Service::start(watched.stderr(fs::File::create(&log).unwrap()));
+    let _others = [network.node(1), network.node(2)];
+    let child = child_of(&network, 0, &node);
+    kill(child);
+
+    assert_eq!(ask(&network), "42");
+    assert_ne!(child_of(&network, 0, &node), child);
+    let report = eventually("the report tells of it", || {
+        report(&network, 0).filter(|report| report["last"][0]["agreed"] == true && report["earned"] != "0x0")
+    });
+    assert_eq!(report["runner"]["lost_children"], 1, "{report}");
+    let watch = ["node", "watch", "--once", "--data"];
+    let seen = stdout(&network.xenon().args(watch).arg(network.data(0)).output().unwrap());
+    assert!(seen.contains("agreed, answer") && seen.contains("1 processes lost"), "{seen}");
+
+    let metrics = metrics(&log);
+    for line in ["xenon_node_tasks_total{outcome=\"agreed\"} 1", "xenon_node_lost_children_total 1"] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in:\n{metrics}");
+    }
+    assert!(node.terminate().success());
+    let seen = stdout(&network.xenon().args(watch).arg(network.data(0)).output().unwrap());
+    assert!(seen.contains("the node is not running"), "{seen}");
+}
+
+/// The metrics of the node that wrote this log.
+fn metrics(log: &Path) -> String {
+    let address = eventually("it says where", || {
+        let log = fs::read_to_string(log).unwrap();
+        let line = log.lines().find(|line| line.contains("serving metrics"))?;
+        let port: String = line.rsplit("127.0.0.1:").next()?.chars().take_while(char::is_ascii_digit).collect();
+        Some(format!("127.0.0.1:{port}"))
+    });
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("application/openmetrics-text"), "{answer}");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_node_finishes_its_task_and_gets_no_more_until_it_is_resumed() {
+    let network = Network::deployed().await;
+    let (_relay, _keeper) = (network.relay(), network.keeper());
+    let _nodes: Vec<_> = (0..3).map(|number| network.node(number)).collect();
+    let node = |args: &[&str]| {
+        network.xenon().args(["--key-file"]).arg(network.key(3)).arg("node").args(args).output().unwrap()
+    };
+    eventually("all have joined", || {
+        let quote = stdout(&network.xenon().args(["task", "quote", "--price", "3"]).output().unwrap());
+        quote.contains("3 nodes could serve it now").then_some(())
+    });
+    // The keys of the nodes are 3, 5, 7 in an order that nobody chose: the first may own any of them.
+    let own = (1..=3).map(|id: u32| id.to_string()).find(|id| node(&["pause", id]).status.success());
+    let own = own.expect("one of the nodes is its operator's");
+    assert!(stdout(&node(&["status", &own])).contains("paused by its operator"));
+    assert!(stdout(&node(&["pause", &own, "--wait"])).contains("paused already"));
+    let stranger = (1..=3).map(|id: u32| id.to_string()).find(|id| *id != own).unwrap();
+    assert!(failure(&node(&["pause", &stranger])).contains("NotOperator"));
+    assert!(stdout(&node(&["resume", &own])).contains("takes part in the draws again"));
+
+    let submit = ["task", "submit", "--prompt", "What is 17 + 25?", "--price", "3", "--no-wait"];
+    let task = stdout(&network.xenon().args(submit).output().unwrap());
+    let busy = || stdout(&node(&["status", &own])).contains("holds a seat").then_some(());
+    eventually("it holds a seat", busy);
+    assert!(stdout(&node(&["pause", &own, "--wait"])).contains("is paused"));
+    let status = stdout(&network.xenon().args(["task", "status", task.trim()]).output().unwrap());
+    assert!(status.contains("delivered") || status.contains("deliver"), "its task was finished first: {status}");
+    assert!(stdout(&node(&["status", &own])).contains("paused by its operator"));
+}
