@@ -13,8 +13,14 @@ use std::{
 };
 
 use serde_json::Value;
+use xenon_protocol::{
+    chain::{Chain as _, EventLog, LogFilter, TypedChain as _},
+    contracts::{Node, Task},
+    deployment::Deployment,
+    pinned,
+};
 
-use network::{Network, Service, eventually, failure, stdout};
+use network::{Network, Service, eventually, failure, root, stdout};
 
 /// The processes that a process has started.
 fn children(pid: u32) -> Vec<u32> {
@@ -82,6 +88,7 @@ async fn a_models_process_has_no_key_and_no_journal_and_ends_with_its_node() {
     for secret in [key.as_str(), "XENON_PRIVATE_KEY", "swordfish", "XENON_SECRET"] {
         assert!(!environment.contains(secret) && !words.contains(secret), "{environment}\n{words}");
     }
+    assert!(environment.lines().any(|line| line == "ORT_DISABLE_TELEMETRY=1"), "{environment}");
     let (open, own) = (open_files(child), open_files(node.pid()));
     assert!(own.iter().any(|file| file.starts_with(network.data(0))), "the node holds its journal: {own:?}");
     assert!(!open.iter().any(|file| file.starts_with(network.data(0))), "{open:?}");
@@ -138,6 +145,60 @@ fn metrics(log: &Path) -> String {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("application/openmetrics-text"), "{answer}");
     answer
+}
+
+/// Asks anvil something that only a development chain knows.
+fn anvil(network: &Network, method: &str, argument: &str) -> Value {
+    let cast = pinned::find("cast", &root()).expect("make setup brings cast");
+    let mut command = Command::new(cast);
+    command.args(["rpc", "--rpc-url", &network.anvil.url(), method]);
+    let output = command.args((!argument.is_empty()).then_some(argument)).output().unwrap();
+    serde_json::from_str(&stdout(&output)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_killed_while_its_commitment_waits_for_a_block_makes_no_other() {
+    let network = Network::deployed().await;
+    let (_relay, _keeper) = (network.relay(), network.keeper());
+    let node = network.node(0);
+    let _others = [network.node(1), network.node(2)];
+    child_of(&network, 0, &node);
+    let submit = ["task", "submit", "--prompt", "What is 17 + 25?", "--price", "3", "--no-wait"];
+    let task = stdout(&network.xenon().args(submit).output().unwrap()).trim().to_owned();
+    let status = || -> Value {
+        let output = network.xenon().args(["task", "status", &task, "--json"]).output().unwrap();
+        serde_json::from_str(&stdout(&output)).unwrap()
+    };
+
+    // From here on there are blocks only when they are asked for, and none once the nodes have their seats.
+    anvil(&network, "evm_setIntervalMining", "0");
+    eventually("the task is seated", || {
+        let is_seated = status()["blocks"]["seated"].is_u64();
+        if !is_seated {
+            anvil(&network, "evm_mine", "");
+        }
+        is_seated.then_some(())
+    });
+    let key = network.anvil.signers()[4].address().to_string().to_lowercase();
+    eventually("the commitment waits for a block", || {
+        let waiting = anvil(&network, "txpool_content", "")["pending"].clone();
+        waiting.as_object().unwrap().keys().any(|from| from.to_lowercase() == key).then_some(())
+    });
+    node.kill();
+    anvil(&network, "evm_setIntervalMining", "1");
+    let _node = network.node(0);
+
+    eventually("the task is delivered", || (status()["status"] == "delivered").then_some(()));
+    let chain = network.anvil.connect().await.unwrap();
+    let contracts = Deployment::of(network.anvil.signers()[0].address(), 31337);
+    let last = chain.head().await.unwrap().number;
+    let filter = LogFilter::of([contracts.task], 0, last).event::<Task::Committed>();
+    let committed: Vec<_> = chain.logs(&filter).await.unwrap().iter().filter_map(EventLog::decode).collect();
+    assert_eq!(committed.len(), 3, "each of the three once");
+    let own = chain.view(contracts.node, &Node::idOfCall { key: network.anvil.signers()[4].address() }).await.unwrap();
+    assert_eq!(committed.iter().filter(|event: &&Task::Committed| event.node == own).count(), 1);
+    let earned = chain.view(contracts.task, &Task::earnedByCall { node: own }).await.unwrap();
+    assert!(!earned.is_zero(), "it is paid");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

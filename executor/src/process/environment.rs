@@ -10,9 +10,14 @@ const NAMES: [&str; 8] =
 /// Variables of the drivers and of the runtime's thread pools, by how they begin.
 const PREFIXES: [&str; 4] = ["CUDA_", "NVIDIA_", "OMP_", "KMP_"];
 
+/// What ONNX Runtime's official builds read to send nothing to their maker. They look at it when they are loaded, before
+/// any function could be called that says the same.
+const SILENCE: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
+
 /// The variables that a child gets. Keys are in none of them.
 pub fn passed() -> impl Iterator<Item = (OsString, OsString)> {
-    std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_passed))
+    let own = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_passed));
+    own.chain([(SILENCE.0.into(), SILENCE.1.into())])
 }
 
 fn is_passed(name: &str) -> bool {
