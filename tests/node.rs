@@ -231,3 +231,18 @@ async fn a_paused_node_finishes_its_task_and_gets_no_more_until_it_is_resumed() 
     assert!(status.contains("delivered") || status.contains("deliver"), "its task was finished first: {status}");
     assert!(stdout(&node(&["status", &own])).contains("paused by its operator"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_can_run_nothing_pauses_itself_with_the_reason() {
+    let network = Network::deployed().await;
+    let _relay = network.relay();
+    let mut command = network.node_command(0);
+    let _node = Service::start(command.arg("--key-file").arg(network.key(4)).args(["--memory", "0"]));
+    let report = eventually("it is paused", || {
+        report(&network, 0).filter(|report| report["standing"].as_str().is_some_and(|text| text.starts_with("paused")))
+    });
+    assert!(report["pause"].as_str().unwrap().contains("no installed model fits"), "{report}");
+    assert_eq!(report["runner"]["too_large"][0], "xenon/sum-chat-1m@1", "{report}");
+    let status = stdout(&network.xenon().args(["node", "status", "1"]).output().unwrap());
+    assert!(status.contains("paused by its operator"), "{status}");
+}

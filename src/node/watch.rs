@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use console::Term;
 use eyre::Result;
 use tokio::time::sleep;
@@ -50,12 +50,14 @@ fn read(data: &Path) -> Result<Report, CliError> {
 
 /// Draws over what was drawn before.
 async fn redraw(data: &Path) -> Result<()> {
-    let mut terminal = Term::stdout();
+    // Buffered, so that a picture takes the place of the one before at once.
+    let mut terminal = Term::buffered_stdout();
     let mut drawn = 0;
     loop {
         let picture = picture(&read(data)?, report::now());
         terminal.clear_last_lines(drawn)?;
         writeln!(terminal, "{picture}")?;
+        terminal.flush()?;
         drawn = picture.lines().count();
         sleep(PAUSE).await;
     }
@@ -84,7 +86,8 @@ fn line(report: &Report) -> String {
 
 fn picture(report: &Report, now: u64) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header([format!("node {}", report.node), standing(report, now)]);
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header([format!("node {}", report.node), standing(report, now)]);
     table.add_row([String::from("earned, not collected"), format!("{} CNX", money::show(report.earned))]);
     table.add_row([String::from("score"), format!("{} of 640", report.score)]);
     if let Some(reason) = &report.pause {

@@ -1,7 +1,5 @@
 //! What a model and a task need, from the model's files and its `config.json`.
 
-use std::path::Path;
-
 use serde::Deserialize;
 use xenon_protocol::task::{GptTask, TaskSpec};
 
@@ -21,6 +19,12 @@ const BYTES_PER_TOKEN: u64 = 2;
 
 /// Tokens by which a chat template lengthens a message.
 const TEMPLATE_TOKENS: u64 = 32;
+
+/// What loading takes at its peak, in percent of the weights: the runtime reads the file, and packs a part of it anew.
+const LOADING: u64 = 175;
+
+/// Copies of the attention scores alive at once in a graph that does not fuse attention: raw, masked, normalised.
+const SCORES: u64 = 3;
 
 /// Hidden rows alive at once within a layer: its input, queries, keys, values, and the two wide rows of its feed-forward.
 const ROWS: u64 = 16;
@@ -100,9 +104,9 @@ impl Needs {
         }
     }
 
-    /// What the loaded model takes: its weights, a tenth for what the runtime makes of them, and the process.
+    /// What the model takes while it is loaded, and for the process.
     pub const fn loaded(&self) -> u64 {
-        self.weights.saturating_add(self.weights / 10).saturating_add(PROCESS)
+        (self.weights / 100).saturating_mul(LOADING).saturating_add(PROCESS)
     }
 
     /// What a task needs. The conversation's tokens are reckoned from its bytes, and not counted: the tokenizer is not
@@ -120,7 +124,7 @@ impl Needs {
         // While a token is added the cache before it and the one after it are both there.
         let cached = tokens.saturating_mul(u64::from(settings.num_return_sequences).saturating_add(1));
         let cache = cached.saturating_mul(self.cache_per_token);
-        let scores = prompt.saturating_mul(prompt).saturating_mul(self.heads).saturating_mul(NUMBER);
+        let scores = prompt.saturating_mul(prompt).saturating_mul(self.heads).saturating_mul(NUMBER * SCORES);
         cache.saturating_add(prompt.saturating_mul(self.activations_per_token)).saturating_add(scores)
     }
 }
@@ -129,18 +133,6 @@ impl Needs {
 fn prompt_tokens(task: &GptTask) -> u64 {
     let tokens = |text: &str| (text.len() as u64).div_ceil(BYTES_PER_TOKEN);
     task.messages.iter().map(|message| tokens(&message.content).saturating_add(TEMPLATE_TOKENS)).sum()
-}
-
-/// What the models of a folder need, whatever their tasks: for reports.
-impl Needs {
-    /// The needs of the model in this folder, by its manifest.
-    ///
-    /// # Errors
-    /// Those of reading the manifest and `config.json`.
-    pub fn read(folder: &Path) -> Result<Self, ExecutorError> {
-        let manifest = crate::model::Manifest::read(folder)?;
-        Self::of(&InstalledModel { folder: folder.to_owned(), manifest })
-    }
 }
 
 #[cfg(test)]
@@ -174,7 +166,7 @@ mod tests {
     fn a_file_that_says_nothing_needs_its_weights() {
         let needs = Needs::from_shape(1 << 30, &shape("{}"));
         assert_eq!(needs.demand(&task("hi", 10, 1)).task, 0);
-        assert_eq!(needs.loaded(), (1 << 30) + (1 << 30) / 10 + PROCESS);
+        assert_eq!(needs.loaded(), (1_u64 << 30) / 100 * LOADING + PROCESS);
     }
 
     #[test]
@@ -189,7 +181,7 @@ mod tests {
     fn nothing_is_reckoned_beyond_the_context() {
         let needs = Needs::from_shape(0, &shape(r#"{"n_layer": 1, "n_head": 1, "n_embd": 1, "n_positions": 100}"#));
         let full = needs.demand(&task(&"x".repeat(60_000), 1, 1)).task;
-        assert_eq!(full, 2 * 100 * needs.cache_per_token + 100 * needs.activations_per_token + 100 * 100 * 4);
+        assert_eq!(full, 2 * 100 * needs.cache_per_token + 100 * needs.activations_per_token + 100 * 100 * 12);
     }
 
     proptest! {

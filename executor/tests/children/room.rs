@@ -30,7 +30,7 @@ fn what_does_not_fit_is_refused_before_anything_is_started() {
 #[test]
 fn the_longest_unused_model_makes_room_for_another() {
     let nursery = Nursery::new(GIB);
-    let mut runner = nursery.runner_with(Nursery::obedient(), Some(3 * GIB), None);
+    let mut runner = nursery.runner_with(Nursery::obedient(), Some(4 * GIB), None);
     ask(&mut runner, "m1");
     ask(&mut runner, "m2");
     ask(&mut runner, "m1");
