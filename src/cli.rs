@@ -93,6 +93,9 @@ pub(crate) enum Command {
     Task(TaskCommand),
     /// Run a node (fetch tasks, run the model, commit, reveal, deliver), or look after one.
     Node(NodeArgs),
+    /// Run the tasks of one model for a node, which starts this by itself.
+    #[command(hide = true)]
+    Executor(ExecutorArgs),
     /// Run a keeper: turn the crank.
     Keeper(KeeperArgs),
     /// Run a relay.
@@ -236,6 +239,12 @@ pub(crate) struct NodeArgs {
 pub(crate) enum NodeCommand {
     /// Print where a node stands, and what it has earned.
     Status(NodeIdArgs),
+    /// Show what a node on this machine is doing, and what it has earned, for as long as you look.
+    Watch(WatchArgs),
+    /// Take a node out of the draws: it finishes the task in hand and gets no more until it is resumed.
+    Pause(PauseArgs),
+    /// Put a paused or suspended node back.
+    Resume(NodeIdArgs),
     /// Move what a node has earned to its operator's credit and, if the key is the operator's, pay the credit out.
     Collect(NodeIdArgs),
     /// Bring a stake that penalties have diminished back to its full height.
@@ -251,6 +260,30 @@ pub(crate) enum NodeCommand {
 pub(crate) struct NodeIdArgs {
     /// The number that the node was given when it joined.
     pub(crate) id: u32,
+}
+
+/// Options of `node pause`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct PauseArgs {
+    /// The number that the node was given when it joined.
+    pub(crate) id: u32,
+    /// Return only when the node has finished the task in hand and is paused.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+/// Options of `node watch`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Folder of the node's journal, as `xenon node --data` was given it.
+    #[arg(long, default_value = "xenon-node", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+    /// Print once and return.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print the node's report as JSON, once.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A node and what speaks for or against it.
@@ -278,9 +311,33 @@ pub(crate) struct NodeRunArgs {
     /// GB of accelerator memory to join with.
     #[arg(long, default_value_t = 0, value_name = "GB")]
     pub(crate) vram: u16,
-    /// File that holds the operator's key, to join the network with if the node has not; the stake is taken from it.
+    /// GB of main memory that models may take together; nine tenths of what is free at the start if it is left out.
+    #[arg(long, value_name = "GB")]
+    pub(crate) memory: Option<u64>,
+    /// File that holds the operator's key, to join the network with if the node has not; the stake is taken from it. With
+    /// it the node also pauses itself when memory ran out so badly that it can run no model any more.
     #[arg(long, value_name = "FILE")]
     pub(crate) join_with: Option<PathBuf>,
+    /// Address to serve metrics on, as Prometheus reads them, at /metrics.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<std::net::SocketAddr>,
+}
+
+/// Options of the process that runs a model.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExecutorArgs {
+    /// Folder of the model folders.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) models: PathBuf,
+    /// Device to run on.
+    #[arg(long)]
+    pub(crate) device: String,
+    /// The most memory for data, in bytes.
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) memory: Option<u64>,
+    /// The model, with its revision. Without one, the machine's execution class is printed.
+    #[arg(long, value_name = "ID")]
+    pub(crate) model: Option<String>,
 }
 
 /// Options of a keeper.

@@ -156,6 +156,28 @@ pub(crate) enum CliError {
         /// Whom the task would name.
         wanted: Address,
     },
+    /// The process that runs models does not work on this machine.
+    #[error("XC-023: models cannot be run on this machine: {reason}")]
+    NoExecutor {
+        /// What it says, with what to do.
+        reason: String,
+    },
+    /// No node writes its report in this folder.
+    #[error("XC-024: no report of a node at {path} ({reason}): start the node, or give its folder with --data", path = path.display())]
+    NoReport {
+        /// The report's file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The address for metrics cannot be used.
+    #[error("XC-025: cannot serve metrics on {address} ({reason}): give another address with --metrics")]
+    Metrics {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        reason: String,
+    },
     /// A chain's answer misses something the contracts always give.
     #[error("XC-018: the chain's answer to {what} misses {missing}: is the endpoint of the right network?")]
     Incomplete {

@@ -1,44 +1,18 @@
-//! The long-running services: node, keeper, relay. Each runs until it is interrupted, then finishes what it has in hand.
-
-use std::{fs, path::Path};
+//! The long-running services besides the node: keeper and relay. Each runs until it is interrupted, then finishes what it has in hand.
 
 use alloy::signers::local::PrivateKeySigner;
 use eyre::{Result, WrapErr as _};
-use tokio::{signal, task::spawn_blocking};
-use xenon_executor::{
-    Executor, ExecutorConfig,
-    agent::{AgentConfig, Applicant, NodeAgent, Stopped, join_network},
-};
+use tokio::signal;
 use xenon_gateway::relay::{Relay, RelayConfig, RelaySigner, StoreConfig};
 use xenon_keeper::{Keeper, KeeperConfig, Policy};
-use xenon_protocol::chain::{Account as _, RpcAccount};
 
 use crate::{
-    cli::{GatewayArgs, KeeperArgs, NodeRunArgs},
+    cli::{GatewayArgs, KeeperArgs},
     error::CliError,
-    network::{self, Network},
+    network::Network,
     settings::Settings,
     wallet,
 };
-
-/// Runs a node, joining the network first if it was given an operator's key and the node is not known yet.
-pub(crate) async fn node(args: &NodeRunArgs, settings: &Settings) -> Result<()> {
-    let network = Network::connect(settings).await?;
-    let key = network.account(settings)?;
-    let relay = network::relay(settings)?;
-    relay.health().await?;
-    let executor = open_executor(args).await?;
-    if let Some(file) = &args.join_with {
-        join(args, &network, &key, file, &executor).await?;
-    }
-    fs::create_dir_all(&args.data).map_err(|error| CliError::unwritable(&args.data, &error))?;
-    let config = AgentConfig::new(relay.url().clone(), &args.data);
-    let mut agent = NodeAgent::new(config, key, network.contracts, executor).await?;
-    if agent.run(interrupted()).await? == Stopped::CutOff {
-        tracing::warn!("the work in hand was not finished in time: start the node again to go on with it");
-    }
-    Ok(())
-}
 
 /// Runs a keeper.
 pub(crate) async fn keeper(args: &KeeperArgs, settings: &Settings) -> Result<()> {
@@ -71,20 +45,6 @@ fn signer(key: PrivateKeySigner, settings: &Settings) -> Result<RelaySigner, Cli
     let chain_id = settings.chain.id.ok_or(missing("chain.id", "--chain-id ID"))?;
     let contract = settings.chain.task.ok_or(missing("chain.task", "--task-contract ADDRESS"))?;
     Ok(RelaySigner::new(key, chain_id, contract))
-}
-
-async fn open_executor(args: &NodeRunArgs) -> Result<Executor> {
-    let config = ExecutorConfig { device: args.device.parse()?, ..ExecutorConfig::new(&args.models) };
-    Ok(spawn_blocking(move || Executor::open(&config)).await??)
-}
-
-async fn join(args: &NodeRunArgs, network: &Network, key: &RpcAccount, file: &Path, executor: &Executor) -> Result<()> {
-    let operator = RpcAccount::new(network.chain.clone(), wallet::read(file)?);
-    let class_hash = executor.class().fingerprint();
-    let applicant = Applicant { key: key.address(), class_hash, vram_gb: args.vram, gpu: args.device.clone() };
-    let node = join_network(&operator, &network.contracts, &applicant).await?;
-    tracing::info!(node, operator = %operator.address(), "joined the network");
-    Ok(())
 }
 
 /// Resolves at the first Ctrl-C or termination signal.

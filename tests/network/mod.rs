@@ -53,6 +53,19 @@ impl Service {
         Self(command.spawn().expect("the binary runs"))
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Asks it to end, and waits until it has.
+    #[cfg(unix)]
+    pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        eventually("it ends when it is asked to", || self.0.try_wait().unwrap())
+    }
+
     /// Ends it without warning, as a power cut does.
     pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
@@ -140,11 +153,20 @@ impl Network {
 
     /// Starts node `number` (from 0) with keys of its own; it joins when it has not.
     pub(crate) fn node(&self, number: usize) -> Service {
-        let (operator, key) = (self.key(3 + 2 * number), self.key(4 + 2 * number));
-        let data = self.folder.path().join(format!("node-{number}"));
+        let mut command = self.node_command(number);
+        Service::start(command.arg("--key-file").arg(self.key(4 + 2 * number)))
+    }
+
+    /// Starts node `number`, without its key.
+    pub(crate) fn node_command(&self, number: usize) -> Command {
         let mut command = self.xenon();
-        command.args(["node", "--key-file"]).arg(key).arg("--join-with").arg(operator).arg("--data").arg(data);
-        Service::start(&mut command)
+        command.arg("node").arg("--join-with").arg(self.key(3 + 2 * number)).arg("--data").arg(self.data(number));
+        command
+    }
+
+    /// The folder of node `number`.
+    pub(crate) fn data(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("node-{number}"))
     }
 }
 

@@ -1,4 +1,10 @@
-//! `xenon node status`, `collect`, `top-up`, `appeal` and `evidence`: what an operator does besides running the node.
+//! `xenon node`: running a node, and what its operator does besides.
+
+mod metrics;
+mod pause;
+mod report;
+mod service;
+mod watch;
 
 use std::{fs, path::Path};
 
@@ -19,11 +25,19 @@ use crate::{
     settings::Settings,
 };
 
+pub(crate) use self::service::run as serve;
+
 /// Runs one of the commands.
 pub(crate) async fn run(command: NodeCommand, settings: &Settings) -> Result<()> {
+    if let NodeCommand::Watch(args) = command {
+        return watch::run(&args).await;
+    }
     let network = Network::connect(settings).await?;
     match command {
+        NodeCommand::Watch(_) => Ok(()),
         NodeCommand::Status(args) => status(&network, args.id).await,
+        NodeCommand::Pause(args) => pause::pause(&network, &network.account(settings)?, &args).await,
+        NodeCommand::Resume(args) => pause::resume(&network, &network.account(settings)?, args.id).await,
         NodeCommand::Collect(args) => collect(&network, &network.account(settings)?, args.id).await,
         NodeCommand::TopUp(args) => top_up(&network, &network.account(settings)?, args.id).await,
         NodeCommand::Appeal(args) => appeal(&network, &network.account(settings)?, &args).await,
