@@ -1,14 +1,20 @@
-//! Models on disk: which folder holds which model, what is in it, and whether it is the right one.
+//! Models on disk: where they come from, which folder holds which model, what is in it, and whether it is the right
+//! one.
 
+mod cache;
 mod config;
+pub mod fetch;
 mod folder;
 mod manifest;
 mod store;
+mod store_error;
 
 pub(crate) use self::config::read_json;
 pub use self::{
+    cache::{CachedModel, ModelCache, ModelLease, Pin, Pins, Record},
     config::{GenerationDefaults, ModelConfig},
     folder::ModelFolder,
     manifest::{FileRecord, MANIFEST, Manifest},
     store::{InstalledModel, ModelStore},
+    store_error::StoreError,
 };
