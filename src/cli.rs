@@ -8,6 +8,8 @@ use figment::{Provider, providers::Serialized};
 use serde::Serialize;
 use url::Url;
 
+use crate::model::ModelCommand;
+
 /// Xenon: strangers run AI inference for each other, and nobody has to be trusted.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
@@ -99,6 +101,9 @@ pub(crate) enum Command {
     Gateway(GatewayArgs),
     /// Deploy the contracts.
     Deploy(DeployArgs),
+    /// Fetch models, and look after those that are there.
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Print the configuration in force.
     Config,
     /// Check this machine and the network, and say what to do about what is missing.

@@ -156,6 +156,23 @@ pub(crate) enum CliError {
         /// Whom the task would name.
         wanted: Address,
     },
+    /// Models that are not as they should be.
+    #[error("XC-023: {count} of the models are not as they should be: the table says which and what to do")]
+    ModelsDamaged {
+        /// How many.
+        count: usize,
+    },
+    /// An address in the environment that is none.
+    #[error("XC-024: {variable} is not an address ({reason}): correct it, or set models.endpoint")]
+    BadAddress {
+        /// The environment variable.
+        variable: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Not one of the names that are known.
+    #[error("XC-025: {0}")]
+    BadVariant(String),
     /// A chain's answer misses something the contracts always give.
     #[error("XC-018: the chain's answer to {what} misses {missing}: is the endpoint of the right network?")]
     Incomplete {

@@ -16,6 +16,7 @@ use xenon_protocol::chain::{Account as _, RpcAccount};
 use crate::{
     cli::{GatewayArgs, KeeperArgs, NodeRunArgs},
     error::CliError,
+    model,
     network::{self, Network},
     settings::Settings,
     wallet,
@@ -27,6 +28,8 @@ pub(crate) async fn node(args: &NodeRunArgs, settings: &Settings) -> Result<()> 
     let key = network.account(settings)?;
     let relay = network::relay(settings)?;
     relay.health().await?;
+    // Nobody may give this node a task for a model that is still on its way.
+    model::prefetch(&args.models, settings).await?;
     let executor = open_executor(args).await?;
     if let Some(file) = &args.join_with {
         join(args, &network, &key, file, &executor).await?;

@@ -16,7 +16,7 @@ use crate::{
     class::ExecutionClass,
     device::{Device, Provider},
     error::ExecutorError,
-    model::ModelStore,
+    model::{ModelLease, ModelStore},
     runtime::{self, Runtime},
     text::TextModel,
 };
@@ -62,6 +62,8 @@ pub struct Executor {
     threads: Option<usize>,
     store: ModelStore,
     loaded: BTreeMap<ModelId, TextModel>,
+    /// The loaded models that must not be evicted meanwhile.
+    leases: BTreeMap<ModelId, ModelLease>,
 }
 
 impl Executor {
@@ -74,6 +76,7 @@ impl Executor {
             threads: config.intra_threads.map(NonZeroUsize::get),
             store: ModelStore::open(&config.models_dir)?,
             loaded: BTreeMap::new(),
+            leases: BTreeMap::new(),
         })
     }
 
@@ -110,9 +113,15 @@ impl Executor {
 
     fn model(&mut self, wanted: &ModelId) -> Result<&mut TextModel, ExecutorError> {
         let installed = self.store.find(wanted)?;
-        match self.loaded.entry(installed.manifest.model.clone()) {
-            Entry::Occupied(loaded) => Ok(loaded.into_mut()),
+        let model = &installed.manifest.model;
+        match self.loaded.entry(model.clone()) {
+            Entry::Occupied(loaded) => {
+                self.leases.get_mut(model).into_iter().for_each(ModelLease::touch);
+                Ok(loaded.into_mut())
+            }
             Entry::Vacant(place) => {
+                let lease = ModelLease::take(self.store.root(), installed)?;
+                self.leases.extend(lease.map(|lease| (model.clone(), lease)));
                 let model = TextModel::load(self.runtime, self.provider, self.threads, installed)?;
                 Ok(place.insert(model))
             }

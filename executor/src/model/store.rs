@@ -26,6 +26,7 @@ pub struct InstalledModel {
 /// The models below one folder, by name and revision. A folder is a model if it has a manifest.
 #[derive(Clone, Debug)]
 pub struct ModelStore {
+    root: PathBuf,
     models: BTreeMap<ModelId, InstalledModel>,
 }
 
@@ -44,7 +45,12 @@ impl ModelStore {
             }
             models.insert(model, InstalledModel { folder, manifest });
         }
-        Ok(Self { models })
+        Ok(Self { root: root.to_owned(), models })
+    }
+
+    /// The folder below which the models are.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Names of the installed models, with revisions, in order.
