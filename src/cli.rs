@@ -95,6 +95,9 @@ pub(crate) enum Command {
     Task(TaskCommand),
     /// Run a node (fetch tasks, run the model, commit, reveal, deliver), or look after one.
     Node(NodeArgs),
+    /// Run the tasks of one model for a node, which starts this by itself.
+    #[command(hide = true)]
+    Executor(ExecutorArgs),
     /// Run a keeper: turn the crank.
     Keeper(KeeperArgs),
     /// Run a relay.
@@ -283,9 +286,29 @@ pub(crate) struct NodeRunArgs {
     /// GB of accelerator memory to join with.
     #[arg(long, default_value_t = 0, value_name = "GB")]
     pub(crate) vram: u16,
+    /// GB of main memory that models may take together; nine tenths of what is free at the start if it is left out.
+    #[arg(long, value_name = "GB")]
+    pub(crate) memory: Option<u64>,
     /// File that holds the operator's key, to join the network with if the node has not; the stake is taken from it.
     #[arg(long, value_name = "FILE")]
     pub(crate) join_with: Option<PathBuf>,
+}
+
+/// Options of the process that runs a model.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExecutorArgs {
+    /// Folder of the model folders.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) models: PathBuf,
+    /// Device to run on.
+    #[arg(long)]
+    pub(crate) device: String,
+    /// The most memory for data, in bytes.
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) memory: Option<u64>,
+    /// The model, with its revision. Without one, the machine's execution class is printed.
+    #[arg(long, value_name = "ID")]
+    pub(crate) model: Option<String>,
 }
 
 /// Options of a keeper.

@@ -157,13 +157,13 @@ pub(crate) enum CliError {
         wanted: Address,
     },
     /// Models that are not as they should be.
-    #[error("XC-023: {count} of the models are not as they should be: the table says which and what to do")]
+    #[error("XC-024: {count} of the models are not as they should be: the table says which and what to do")]
     ModelsDamaged {
         /// How many.
         count: usize,
     },
     /// An address in the environment that is none.
-    #[error("XC-024: {variable} is not an address ({reason}): correct it, or set models.endpoint")]
+    #[error("XC-025: {variable} is not an address ({reason}): correct it, or set models.endpoint")]
     BadAddress {
         /// The environment variable.
         variable: &'static str,
@@ -171,8 +171,14 @@ pub(crate) enum CliError {
         reason: String,
     },
     /// Not one of the names that are known.
-    #[error("XC-025: {0}")]
+    #[error("XC-026: {0}")]
     BadVariant(String),
+    /// The process that runs models does not work on this machine.
+    #[error("XC-023: models cannot be run on this machine: {reason}")]
+    NoExecutor {
+        /// What it says, with what to do.
+        reason: String,
+    },
     /// A chain's answer misses something the contracts always give.
     #[error("XC-018: the chain's answer to {what} misses {missing}: is the endpoint of the right network?")]
     Incomplete {

@@ -6,6 +6,7 @@ mod demo;
 mod deploy;
 mod doctor;
 mod error;
+mod executor;
 mod history;
 mod model;
 mod money;
@@ -49,6 +50,7 @@ async fn run(cli: Cli) -> Result<()> {
             Some(command) => node::run(command, &settings).await,
             None => serve::node(&args.run, &settings).await,
         },
+        Command::Executor(args) => executor::run(args),
         Command::Keeper(args) => serve::keeper(&args, &settings).await,
         Command::Gateway(args) => serve::gateway(&args, &settings).await,
         Command::Deploy(args) => deploy::run(&args, &settings).await,
@@ -62,17 +64,18 @@ async fn run(cli: Cli) -> Result<()> {
 fn log(command: &Command) {
     let service = match command {
         Command::Node(args) => args.command.is_none(),
-        other => matches!(other, Command::Keeper(_) | Command::Gateway(_)),
+        other => matches!(other, Command::Keeper(_) | Command::Gateway(_) | Command::Executor(_)),
     };
     let default = if service { "info" } else { "off" };
     let chosen = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| default.to_owned());
     // The HTTP transport logs whole URLs, which may hold API keys, below this level.
     let filter = EnvFilter::builder().parse_lossy(format!("{chosen},alloy_transport_http=warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match command {
+        // A node reads it, and makes it part of its own.
+        Command::Executor(_) => logger.json().init(),
+        _ => logger.with_ansi(std::io::stderr().is_terminal()).init(),
+    }
 }
 
 /// Prints the error and its causes, one line each. Every error of ours begins with its code and says what to do.

@@ -2,12 +2,12 @@
 
 use std::{fs, path::Path};
 
-use alloy::signers::local::PrivateKeySigner;
+use alloy::{primitives::B256, signers::local::PrivateKeySigner};
 use eyre::{Result, WrapErr as _};
 use tokio::{signal, task::spawn_blocking};
 use xenon_executor::{
-    Executor, ExecutorConfig,
     agent::{AgentConfig, Applicant, NodeAgent, Stopped, join_network},
+    process::ProcessRunner,
 };
 use xenon_gateway::relay::{Relay, RelayConfig, RelaySigner, StoreConfig};
 use xenon_keeper::{Keeper, KeeperConfig, Policy};
@@ -16,7 +16,7 @@ use xenon_protocol::chain::{Account as _, RpcAccount};
 use crate::{
     cli::{GatewayArgs, KeeperArgs, NodeRunArgs},
     error::CliError,
-    model,
+    executor, model,
     network::{self, Network},
     settings::Settings,
     wallet,
@@ -30,13 +30,15 @@ pub(crate) async fn node(args: &NodeRunArgs, settings: &Settings) -> Result<()> 
     relay.health().await?;
     // Nobody may give this node a task for a model that is still on its way.
     model::prefetch(&args.models, settings).await?;
-    let executor = open_executor(args).await?;
+    let class = executor::class(args).await?;
+    let config = executor::config(args);
+    let runner = spawn_blocking(move || ProcessRunner::open(config)).await??;
     if let Some(file) = &args.join_with {
-        join(args, &network, &key, file, &executor).await?;
+        join(args, &network, &key, file, class).await?;
     }
     fs::create_dir_all(&args.data).map_err(|error| CliError::unwritable(&args.data, &error))?;
     let config = AgentConfig::new(relay.url().clone(), &args.data);
-    let mut agent = NodeAgent::new(config, key, network.contracts, executor).await?;
+    let mut agent = NodeAgent::new(config, key, network.contracts, runner).await?;
     if agent.run(interrupted()).await? == Stopped::CutOff {
         tracing::warn!("the work in hand was not finished in time: start the node again to go on with it");
     }
@@ -76,14 +78,8 @@ fn signer(key: PrivateKeySigner, settings: &Settings) -> Result<RelaySigner, Cli
     Ok(RelaySigner::new(key, chain_id, contract))
 }
 
-async fn open_executor(args: &NodeRunArgs) -> Result<Executor> {
-    let config = ExecutorConfig { device: args.device.parse()?, ..ExecutorConfig::new(&args.models) };
-    Ok(spawn_blocking(move || Executor::open(&config)).await??)
-}
-
-async fn join(args: &NodeRunArgs, network: &Network, key: &RpcAccount, file: &Path, executor: &Executor) -> Result<()> {
+async fn join(args: &NodeRunArgs, network: &Network, key: &RpcAccount, file: &Path, class_hash: B256) -> Result<()> {
     let operator = RpcAccount::new(network.chain.clone(), wallet::read(file)?);
-    let class_hash = executor.class().fingerprint();
     let applicant = Applicant { key: key.address(), class_hash, vram_gb: args.vram, gpu: args.device.clone() };
     let node = join_network(&operator, &network.contracts, &applicant).await?;
     tracing::info!(node, operator = %operator.address(), "joined the network");

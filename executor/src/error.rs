@@ -250,14 +250,19 @@ impl ExecutorError {
     }
 }
 
-/// Words by which ONNX Runtime and its providers report that memory ran out; they have no code for it.
-const OUT_OF_MEMORY: [&str; 4] = ["Failed to allocate memory", "bad_alloc", "out of memory", "bad allocation"];
+/// Words by which ONNX Runtime, its providers and Rust report that memory ran out; they have no code for it.
+const OUT_OF_MEMORY: [&str; 5] =
+    ["Failed to allocate memory", "bad_alloc", "out of memory", "bad allocation", "memory allocation of"];
+
+/// Whether these are the words of a library that got no memory.
+pub(crate) fn is_out_of_memory(text: &str) -> bool {
+    OUT_OF_MEMORY.iter().any(|words| text.contains(words))
+}
 
 impl<R> From<ort::Error<R>> for ExecutorError {
     fn from(error: ort::Error<R>) -> Self {
         let reason = error.message().to_owned();
-        let memory = OUT_OF_MEMORY.iter().any(|words| reason.contains(words));
-        if memory { Self::OutOfMemory { reason } } else { Self::Runtime { reason } }
+        if is_out_of_memory(&reason) { Self::OutOfMemory { reason } } else { Self::Runtime { reason } }
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use alloy::primitives::B256;
+use serde::{Deserialize, Serialize};
 use xenon_protocol::{
     result::{ChatReply, result_hash},
     task::{GptTask, ModelId, TaskSpec},
@@ -42,9 +43,10 @@ impl ExecutorConfig {
 }
 
 /// A finished task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskOutput {
     /// The canonical bytes that are delivered.
+    #[serde(with = "alloy::hex::serde")]
     pub bytes: Vec<u8>,
     /// What the node commits to: keccak256 of the bytes.
     pub result: B256,

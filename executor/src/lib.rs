@@ -14,7 +14,9 @@ mod device;
 mod digest;
 mod error;
 mod executor;
+pub mod memory;
 pub mod model;
+pub mod process;
 pub mod runtime;
 pub mod text;
 

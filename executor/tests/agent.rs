@@ -20,12 +20,18 @@ mod joining;
 mod link;
 #[path = "agent/outages.rs"]
 mod outages;
+#[path = "agent/post.rs"]
+mod post;
 #[path = "agent/refill.rs"]
 mod refill;
 #[path = "agent/relays.rs"]
 mod relays;
 #[path = "agent/reorganisation.rs"]
 mod reorganisation;
+#[path = "agent/rivals.rs"]
+mod rivals;
+#[path = "agent/stages.rs"]
+mod stages;
 #[path = "agent/stopping.rs"]
 mod stopping;
 #[path = "agent/world.rs"]

@@ -5,7 +5,7 @@ use std::{future::Future, pin::pin, time::Duration};
 use tokio::time::timeout;
 use xenon_protocol::chain::Account;
 
-use super::{AgentError, NodeAgent};
+use super::{AgentError, Event, NodeAgent};
 
 /// How an agent that was asked to stop came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,7 @@ impl<A: Account> NodeAgent<A> {
             Err(error) if error.is_worth_retrying() => {
                 *failures = failures.saturating_add(1);
                 tracing::warn!(node = self.node(), code = error.code(), %error, "trying again");
+                self.observer.observe(Event::Retrying { code: error.code() });
                 Ok(None)
             }
             Err(error) => Err(error),

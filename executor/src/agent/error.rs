@@ -71,9 +71,10 @@ pub enum AgentError {
         /// What the system says.
         reason: String,
     },
-    /// The commitment on chain was made with this key and is not in this journal.
+    /// The commitment on chain was made with this key and is not in this journal: another agent has the key, or the
+    /// journal was lost. Nothing that this agent could do about the task would be right.
     #[error(
-        "XA-008: node {node} committed to an answer of task {task} that this journal does not hold, so it cannot be revealed; is another agent using this key, or was the journal lost?"
+        "XA-008: the commitment of node {node} to task {task} is not from this journal, so this agent stops; if another one uses the key, leave it alone: two would spoil each other's answers; if the journal was lost, start again when the task is over (`xenon task status {task}`)"
     )]
     ForeignCommitment {
         /// The node.
@@ -159,15 +160,9 @@ impl AgentError {
         }
     }
 
-    /// Whether the agent may try again: what lies outside this machine can mend itself, its own journal cannot.
+    /// Whether the agent may try again: what lies outside this machine can mend itself. Its own journal cannot, and
+    /// another agent with its key does not go away by being waited for.
     pub const fn is_worth_retrying(&self) -> bool {
-        matches!(
-            self,
-            Self::Chain(_)
-                | Self::Relay(_)
-                | Self::ForeignCommitment { .. }
-                | Self::LogsMissing { .. }
-                | Self::OtherRelay { .. }
-        )
+        matches!(self, Self::Chain(_) | Self::Relay(_) | Self::LogsMissing { .. } | Self::OtherRelay { .. })
     }
 }

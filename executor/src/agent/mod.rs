@@ -19,6 +19,7 @@
 mod config;
 mod drive;
 mod error;
+mod event;
 mod fetch;
 mod join;
 pub mod journal;
@@ -36,6 +37,7 @@ pub use self::{
     config::AgentConfig,
     drive::Stopped,
     error::AgentError,
+    event::{Event, Observer},
     join::{Applicant, join_network},
     lazy::LazyRunner,
     node_agent::NodeAgent,

@@ -154,6 +154,7 @@ fn vote(view: &Task::TaskView, index: usize) -> Vote {
         committed: view.commitRanks[index] != 0,
         revealed: view.revealRanks[index] != 0,
         delivers: view.agreeing[index] && usize::from(view.deliverer) == index,
+        agreed: view.agreeing[index],
     }
 }
 

@@ -11,10 +11,11 @@ use xenon_protocol::{
     error_code::{ErrorCode, error_result},
     relay::RelayClient,
     stored::signer_of,
+    task::TaskSpec,
 };
 
 use super::{
-    AgentConfig, AgentError, Facts, OsSalts, SaltSource, Standing, Step, TaskRunner, Wait,
+    AgentConfig, AgentError, Event, Facts, Observer, OsSalts, SaltSource, Standing, Step, TaskRunner, Wait,
     fetch::{self, Fetched},
     journal::{Entry, Journal, Stage},
     network::Network,
@@ -29,6 +30,9 @@ const REMEMBERED_BLOCKS: u64 = 10_000;
 /// Shortest attempt to fetch a task, even when there is no time left.
 const SHORTEST_FETCH: Duration = Duration::from_secs(1);
 
+/// Shortest time of a run, even when there is no time left: the node does not give up before the chain does.
+const SHORTEST_RUN: Duration = Duration::from_secs(1);
+
 /// One node at work. See [the module](super) for how.
 pub struct NodeAgent<A> {
     pub(super) config: AgentConfig,
@@ -41,6 +45,7 @@ pub struct NodeAgent<A> {
     status: Option<Status>,
     seat: Option<Held>,
     shown: BTreeMap<u64, Step>,
+    pub(super) observer: Box<dyn Observer>,
     pub(super) draining: bool,
 }
 
@@ -83,10 +88,16 @@ impl<A: Account> NodeAgent<A> {
             status: None,
             seat: None,
             shown: BTreeMap::new(),
+            observer: Box::new(()),
             draining: false,
             config,
             network,
         })
+    }
+
+    /// Has somebody look on from now on.
+    pub fn observe(&mut self, observer: impl Observer + 'static) {
+        self.observer = Box::new(observer);
     }
 
     /// The node that this agent works for.
@@ -105,6 +116,7 @@ impl<A: Account> NodeAgent<A> {
         let found = self.find_seat(&head).await;
         let in_hand = self.attend_all(&head).await?;
         self.journal.forget_before(head.number.saturating_sub(REMEMBERED_BLOCKS))?;
+        self.observer.observe(Event::Round { block: head.number, entries: self.journal.entries()?.len() });
         found.map(|()| in_hand)
     }
 
@@ -128,18 +140,23 @@ impl<A: Account> NodeAgent<A> {
     }
 
     fn record(&mut self, seat: &Seat, outcome: Outcome) -> Result<(), AgentError> {
+        let error = outcome.as_ref().err().copied();
         let (result, reply) = match outcome {
             Ok(output) => (output.result, Some(output.bytes)),
             Err(code) => (error_result(code), None),
         };
         let entry = Entry::new(seat.task, seat.task_hash, result, self.salts.draw()?);
-        self.journal.record(&entry, reply.as_deref())
+        self.journal.record(&entry, reply.as_deref())?;
+        self.observer.observe(Event::Answered { task: seat.task, error });
+        Ok(())
     }
 
     async fn observe_status(&mut self) -> Result<(), AgentError> {
         let status = self.network.status().await?;
         if self.status != Some(status) {
-            report(self.node(), &self.network.standing().await?);
+            let standing = self.network.standing().await?;
+            report(self.node(), &standing);
+            self.observer.observe(Event::Standing(&standing));
             self.status = Some(status);
         }
         Ok(())
@@ -174,18 +191,20 @@ impl<A: Account> NodeAgent<A> {
         Ok(())
     }
 
-    /// Attends to every task that this node has a part in. One that fails does not keep the others waiting.
+    /// Attends to every task that this node has a part in. One that fails does not keep the others waiting, not even one
+    /// whose failure stops the agent afterwards.
     async fn attend_all(&mut self, head: &Head) -> Result<usize, AgentError> {
         let mut in_hand = 0;
-        let mut failure = None;
+        let (mut failure, mut foreign) = (None, None);
         for task in self.tasks()? {
             match self.attend(task, head).await {
                 Ok(step) => in_hand += usize::from(step.is_in_hand()),
                 Err(error) if error.is_worth_retrying() => failure = failure.or(Some(error)),
+                Err(error @ AgentError::ForeignCommitment { .. }) => foreign = Some(error),
                 Err(error) => return Err(error),
             }
         }
-        failure.map_or(Ok(in_hand), Err)
+        foreign.or(failure).map_or(Ok(in_hand), Err)
     }
 
     /// The task of the seat, and those whose answers are in the journal and not seen ended.
@@ -204,10 +223,10 @@ impl<A: Account> NodeAgent<A> {
         let step = self.decide(task, &facts, head)?;
         if step == Step::Answer && self.answer(task, head).await? {
             let step = self.decide(task, &facts, head)?;
-            self.perform(task, step, head).await?;
+            self.perform(task, step, &facts, head).await?;
             return Ok(step);
         }
-        self.perform(task, step, head).await?;
+        self.perform(task, step, &facts, head).await?;
         Ok(step)
     }
 
@@ -215,6 +234,7 @@ impl<A: Account> NodeAgent<A> {
         let step = next(facts, self.entry_of(task)?.as_ref(), head.timestamp);
         if self.shown.insert(task, step) != Some(step) {
             show(self.node(), task, step);
+            self.observer.observe(Event::Step { task, step, deadline: facts.deadline });
         }
         Ok(step)
     }
@@ -250,7 +270,7 @@ impl<A: Account> NodeAgent<A> {
         let left = Duration::from_secs(fetch_until.saturating_sub(head.timestamp));
         let limit = self.config.relay_limit().min(left.max(SHORTEST_FETCH));
         match fetch::fetch(&self.relay, &seat, limit).await {
-            Fetched::Task(spec) => self.worker.begin(seat, spec).map(|()| false),
+            Fetched::Task(spec) => self.begin(seat, spec, head).map(|()| false),
             Fetched::Refused(code) => self.record(&seat, Err(code)).map(|()| true),
             Fetched::NotNow(error) => {
                 let gives_up = left.is_zero();
@@ -263,12 +283,21 @@ impl<A: Account> NodeAgent<A> {
         }
     }
 
-    async fn perform(&mut self, task: u64, step: Step, head: &Head) -> Result<(), AgentError> {
+    /// Hands a task to the runner, with the time that there is until the commitment must be on its way.
+    fn begin(&mut self, seat: Seat, spec: TaskSpec, head: &Head) -> Result<(), AgentError> {
+        let reserved = head.timestamp.saturating_add(self.config.commit_margin_seconds());
+        let limit = Duration::from_secs(seat.commit_by.saturating_sub(reserved)).max(SHORTEST_RUN);
+        self.observer.observe(Event::Running { task: seat.task, model: spec.model() });
+        self.worker.begin(seat, spec, limit)
+    }
+
+    async fn perform(&mut self, task: u64, step: Step, facts: &Facts, head: &Head) -> Result<(), AgentError> {
         match step {
             Step::Commit => self.commit(task).await,
             Step::Reveal => self.reveal(task).await,
             Step::Deliver => self.deliver(task).await,
-            Step::Close => self.close(task, head),
+            Step::Close => self.close(task, facts, head),
+            Step::Wait(Wait::Foreign) => Err(AgentError::ForeignCommitment { node: self.node(), task }),
             Step::Answer | Step::Wait(_) => Ok(()),
         }
     }
@@ -315,17 +344,17 @@ impl<A: Account> NodeAgent<A> {
         Ok(())
     }
 
-    fn close(&mut self, task: u64, head: &Head) -> Result<(), AgentError> {
+    fn close(&mut self, task: u64, facts: &Facts, head: &Head) -> Result<(), AgentError> {
         self.shown.remove(&task);
-        self.journal.end(task, head.number)
+        self.journal.end(task, head.number)?;
+        let agreed = facts.seat.is_some_and(|vote| vote.agreed);
+        self.observer.observe(Event::Ended { task, agreed });
+        Ok(())
     }
 }
 
 fn show(node: u32, task: u64, step: Step) {
     tracing::info!(node, task, ?step, "the task moves on");
-    if step == Step::Wait(Wait::Foreign) {
-        tracing::error!("{}", AgentError::ForeignCommitment { node, task });
-    }
 }
 
 /// Says what a change of the node's status means to its operator.

@@ -1,5 +1,7 @@
 //! What an agent needs of whatever finds the answers.
 
+use std::time::Duration;
+
 use xenon_protocol::{error_code::ErrorCode, task::TaskSpec};
 
 use crate::{Executor, TaskOutput};
@@ -8,6 +10,12 @@ use crate::{Executor, TaskOutput};
 pub trait TaskRunner: Send + 'static {
     /// The answer to a task, or the error that the node commits to instead.
     fn run(&mut self, task: &TaskSpec) -> Result<TaskOutput, ErrorCode>;
+
+    /// The same, given up after `limit` by a runner that can be interrupted; a computation in this process cannot.
+    fn run_within(&mut self, task: &TaskSpec, limit: Duration) -> Result<TaskOutput, ErrorCode> {
+        let _ = limit;
+        self.run(task)
+    }
 }
 
 impl TaskRunner for Executor {

@@ -16,6 +16,7 @@ pub struct Facts {
 }
 
 /// How far the holder of a seat has come.
+#[expect(clippy::struct_excessive_bools, reason = "each is a question that the contract answers by itself")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Vote {
     /// Its commitment is on chain.
@@ -24,6 +25,8 @@ pub struct Vote {
     pub revealed: bool,
     /// It is its turn to deliver.
     pub delivers: bool,
+    /// Its result is one of those that agree.
+    pub agreed: bool,
 }
 
 /// The next step of a node for a task.
@@ -139,7 +142,12 @@ mod tests {
     }
 
     fn seats() -> impl Iterator<Item = Option<Vote>> {
-        let flags = |bits: u8| Vote { committed: bits & 1 != 0, revealed: bits & 2 != 0, delivers: bits & 4 != 0 };
+        let flags = |bits: u8| Vote {
+            committed: bits & 1 != 0,
+            revealed: bits & 2 != 0,
+            delivers: bits & 4 != 0,
+            agreed: false,
+        };
         (0..8).map(flags).map(Some).chain([None])
     }
 
@@ -206,7 +214,7 @@ mod tests {
 
     #[test]
     fn an_honest_seat_goes_from_answer_to_close() {
-        let vote = |committed, revealed, delivers| Some(Vote { committed, revealed, delivers });
+        let vote = |committed, revealed, delivers| Some(Vote { committed, revealed, delivers, agreed: false });
         let course = [
             (State::Committing, vote(false, false, false), None, Step::Answer),
             (State::Committing, vote(false, false, false), Some(entry()), Step::Commit),

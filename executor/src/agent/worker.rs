@@ -6,6 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::mpsc,
     thread,
+    time::Duration,
 };
 
 use tokio::sync::oneshot::{self, error::TryRecvError};
@@ -19,7 +20,7 @@ pub(super) type Outcome = Result<TaskOutput, ErrorCode>;
 
 /// Owns the runner, which computes on a thread of its own, one task at a time.
 ///
-/// A run cannot be interrupted. An agent that stops waits for none: the thread ends with the run it is in.
+/// A run that is in hand when the agent stops is not waited for: the thread ends with it.
 #[derive(Debug)]
 pub(super) struct Worker {
     jobs: mpsc::Sender<Job>,
@@ -29,6 +30,7 @@ pub(super) struct Worker {
 #[derive(Debug)]
 struct Job {
     task: TaskSpec,
+    limit: Duration,
     outcome: oneshot::Sender<Outcome>,
 }
 
@@ -53,10 +55,10 @@ impl Worker {
         self.running.is_some()
     }
 
-    /// Starts to run the task of a seat. Only when not busy.
-    pub(super) fn begin(&mut self, seat: Seat, task: TaskSpec) -> Result<(), AgentError> {
+    /// Starts to run the task of a seat, for at most `limit` where the runner can be interrupted. Only when not busy.
+    pub(super) fn begin(&mut self, seat: Seat, task: TaskSpec, limit: Duration) -> Result<(), AgentError> {
         let (sender, outcome) = oneshot::channel();
-        self.jobs.send(Job { task, outcome: sender }).map_err(|_| stopped("it takes no more tasks"))?;
+        self.jobs.send(Job { task, limit, outcome: sender }).map_err(|_| stopped("it takes no more tasks"))?;
         self.running = Some(Running { seat, outcome, seen: None });
         Ok(())
     }
@@ -96,14 +98,15 @@ fn stopped(reason: &str) -> AgentError {
 
 fn serve(mut runner: impl TaskRunner, queue: &mpsc::Receiver<Job>) {
     while let Ok(job) = queue.recv() {
+        let outcome = run(&mut runner, &job);
         // Nobody waits for the outcome of an agent that has stopped.
-        let _ = job.outcome.send(run(&mut runner, &job.task));
+        let _ = job.outcome.send(outcome);
     }
 }
 
 /// A panic in a model's runtime is a failed execution, not the end of the node.
-fn run(runner: &mut impl TaskRunner, task: &TaskSpec) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| runner.run(task))).unwrap_or_else(|panic| {
+fn run(runner: &mut impl TaskRunner, Job { task, limit, .. }: &Job) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| runner.run_within(task, *limit))).unwrap_or_else(|panic| {
         tracing::error!(reason = words(&*panic), model = %task.model(), "the run panicked");
         Err(ErrorCode::ExecutionFailed)
     })

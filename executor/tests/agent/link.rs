@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use alloy::primitives::{Address, Bytes, U256};
+use alloy::primitives::{Address, Bytes, Selector, U256};
 use tokio::sync::Notify;
 use xenon_protocol::chain::{Account, Call, Chain, ChainError, Endpoint, EventLog, Head, LogFilter, Receipt};
 use xenon_sim::RevmChain;
@@ -25,6 +25,10 @@ struct State {
     is_down: bool,
     has_logs: bool,
     fuse: Option<Fuse>,
+    /// The call at whose sending the agent dies, by its selector.
+    doom: Option<(Selector, Moment)>,
+    /// A transaction whose sender died before it was in a block.
+    in_flight: Option<(Address, Call)>,
 }
 
 /// When the agent dies.
@@ -41,11 +45,21 @@ pub(crate) enum Moment {
     Before,
     /// When the chain has done it, and the agent has not heard.
     After,
+    /// When the transaction is on its way; [`Link::land`] lets it arrive.
+    InFlight,
 }
 
 impl Link {
     pub(crate) fn to(chain: &RevmChain) -> Self {
-        let state = State { chain: chain.clone(), past: None, is_down: false, has_logs: true, fuse: None };
+        let state = State {
+            chain: chain.clone(),
+            past: None,
+            is_down: false,
+            has_logs: true,
+            fuse: None,
+            doom: None,
+            in_flight: None,
+        };
         Self { state: Arc::new(Mutex::new(state)), died: Arc::default() }
     }
 
@@ -74,6 +88,22 @@ impl Link {
         self.state.lock().unwrap().fuse = Some(Fuse { left, moment });
     }
 
+    /// Kills the agent when it sends a call with this selector.
+    pub(crate) fn kill_at_call(&self, selector: Selector, moment: Moment) {
+        self.state.lock().unwrap().doom = Some((selector, moment));
+    }
+
+    /// Lets the transaction of the dead arrive, if there is one. The chain may refuse it.
+    pub(crate) async fn land(&self) {
+        let (chain, call) = {
+            let mut state = self.state.lock().unwrap();
+            (state.chain.clone(), state.in_flight.take())
+        };
+        if let Some((from, call)) = call {
+            let _ = chain.account(from).send(call).await;
+        }
+    }
+
     /// Completes when the agent has been killed.
     pub(crate) async fn died(&self) {
         self.died.notified().await;
@@ -99,7 +129,7 @@ impl Link {
         let (chain, death) = self.enter()?;
         match death {
             None => operation(chain).await,
-            Some(Moment::Before) => self.die().await,
+            Some(Moment::Before | Moment::InFlight) => self.die().await,
             Some(Moment::After) => {
                 let _ = operation(chain).await;
                 self.die().await
@@ -117,6 +147,16 @@ impl Link {
             fuse.left = fuse.left.wrapping_sub(1);
         }
         Ok((state.chain.clone(), dies))
+    }
+
+    /// Whether the agent dies at this call; what is in flight is kept.
+    fn doomed(&self, from: Address, call: &Call) -> Option<Moment> {
+        let mut state = self.state.lock().unwrap();
+        let (_, moment) = state.doom.take_if(|(selector, _)| call.data.starts_with(selector.as_slice()))?;
+        if moment == Moment::InFlight {
+            state.in_flight = Some((from, call.clone()));
+        }
+        Some(moment)
     }
 
     async fn die<T>(&self) -> T {
@@ -181,6 +221,13 @@ impl Account for LinkAccount {
 
     async fn send(&self, call: Call) -> Result<Receipt, ChainError> {
         let from = self.address;
-        self.link.pass(|chain| async move { chain.account(from).send(call).await }).await
+        match self.link.doomed(from, &call) {
+            None => self.link.pass(|chain| async move { chain.account(from).send(call).await }).await,
+            Some(Moment::Before | Moment::InFlight) => self.link.die().await,
+            Some(Moment::After) => {
+                self.link.pass(|chain| async move { chain.account(from).send(call).await }).await?;
+                self.link.die().await
+            }
+        }
     }
 }

@@ -12,10 +12,14 @@ use alloy::{
 use tempfile::TempDir;
 use tokio::time::timeout;
 use url::Url;
-use xenon_executor::agent::{AgentConfig, AgentError, Applicant, NodeAgent, TaskRunner, join_network};
+use xenon_executor::agent::{
+    AgentConfig, AgentError, Applicant, NodeAgent, TaskRunner, join_network,
+    journal::{Identity, Journal},
+};
 use xenon_gateway::relay::{Relay, RelayConfig, StoreConfig};
 use xenon_protocol::{
     chain::{Account, Call, Chain, EventLog, LogFilter, Receipt, TypedChain},
+    commitment::commitment,
     contracts::{Ending, Node, State, Status, Task, TaskQueue},
     deployment::{DeployParams, Deployment, deploy},
     relay::RelayClient,
@@ -128,6 +132,27 @@ impl World {
     ) -> Result<Agent, AgentError> {
         let config = self.config(&self.data_dir(index));
         NodeAgent::new(config, link.account(key(index)), self.at, runner).await
+    }
+
+    /// The same, reaching the relay at `relay`.
+    pub(crate) async fn agent_by_post(&self, link: &Link, relay: Url, index: usize, runner: impl TaskRunner) -> Agent {
+        let config = AgentConfig { relay, ..self.config(&self.data_dir(index)) };
+        NodeAgent::new(config, link.account(key(index)), self.at, runner).await.unwrap()
+    }
+
+    /// The commitment to which the journal of node `index` binds it, if it holds an answer to the task. Nobody may be
+    /// using the journal.
+    pub(crate) async fn bound_to(&self, index: usize, task: u64) -> Option<B256> {
+        let genesis = self.chain.block(0).await.unwrap().unwrap().hash;
+        let identity = Identity::new(self.chain.chain_id(), genesis, self.at.task, key(index), self.nodes[index]);
+        let entry = Journal::open(&self.data_dir(index), &identity).unwrap().entry(task).unwrap()?;
+        Some(commitment(task, key(index), entry.result, &entry.salt))
+    }
+
+    /// What a node has earned and not collected, in wei.
+    pub(crate) async fn earned(&self, index: usize) -> U256 {
+        let earned = self.chain.view(self.at.task, &Task::earnedByCall { node: self.nodes[index] }).await.unwrap();
+        U256::from(earned)
     }
 
     /// Puts the task at the relay, pays for it, and has it seated.

@@ -1,0 +1,14 @@
+//! Memory: what a task needs, what is free, and which loaded models make room.
+//!
+//! Admission is decided before anything is loaded. [`Needs`] is what a model's files and `config.json` say, [`free`]
+//! what the machine or the container has left, and [`Budget::room_for`] puts both together.
+
+mod budget;
+mod free;
+mod needs;
+
+pub use self::{
+    budget::{Budget, DoesNotFit, Resident},
+    free::{Memory, SystemMemory},
+    needs::{Demand, Needs},
+};

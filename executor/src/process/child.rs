@@ -1,0 +1,224 @@
+//! The node's hold on one child.
+
+use std::{
+    ffi::OsString,
+    fmt,
+    path::PathBuf,
+    process::{self, ChildStdin, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    thread,
+    time::{Duration, Instant},
+};
+
+use xenon_protocol::task::{ModelId, TaskSpec};
+
+use super::{
+    ProcessError, ending, environment,
+    frame::{self, FrameError},
+    logs::{self, LastWords},
+    message::{Order, Report, VERSION},
+};
+use crate::TaskOutput;
+
+/// Time that a child has to end by itself once its pipes are closed.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Pause between two looks at whether it has.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// How a child is started. The model's name is given as the last argument, after `--model`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChildCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+}
+
+type Incoming = Result<Report, FrameError>;
+
+/// A child that has loaded a model.
+pub(super) struct Child {
+    model: ModelId,
+    process: process::Child,
+    orders: Option<Sender<Order>>,
+    reports: Receiver<Incoming>,
+    last: LastWords,
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child").field("model", &self.model).field("pid", &self.pid()).finish_non_exhaustive()
+    }
+}
+
+impl Child {
+    /// Starts a child and waits until it has loaded its model.
+    pub(super) fn start(command: &ChildCommand, model: &ModelId, until: Deadline) -> Result<Self, ProcessError> {
+        let mut child = spawn(command, model)
+            .map_err(|error| ProcessError::NotStarted { model: model.clone(), reason: error.to_string() })?;
+        match child.next(until)? {
+            Report::Ready { version: VERSION, model: found } if found == *model => Ok(child),
+            Report::Ready { version, model: found } => {
+                Err(ProcessError::Stranger { model: model.clone(), found: format!("{found}, version {version}") })
+            }
+            Report::Failed(failure) => Err(ProcessError::Reported { text: failure.text, code: failure.code }),
+            other => Err(child.garbled(&format!("{} before it was ready", kind(&other)))),
+        }
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Whether it has not ended in the meantime.
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Has a task run. `on_text` is called with each piece of the answer.
+    pub(super) fn run(
+        &mut self,
+        task: &TaskSpec,
+        until: Deadline,
+        on_text: &mut dyn FnMut(u32, &str),
+    ) -> Result<TaskOutput, ProcessError> {
+        if let Some(orders) = &self.orders {
+            // A child that has ended takes no order; its end is read below.
+            let _ = orders.send(Order::Run(task.clone()));
+        }
+        loop {
+            match self.next(until)? {
+                Report::Text { index, text } => on_text(index, &text),
+                Report::Done(output) => return Ok(output),
+                Report::Failed(failure) => {
+                    return Err(ProcessError::Reported { text: failure.text, code: failure.code });
+                }
+                Report::Ready { .. } => return Err(self.garbled("ready, in the middle of a task")),
+            }
+        }
+    }
+
+    fn next(&mut self, until: Deadline) -> Result<Report, ProcessError> {
+        match self.reports.recv_timeout(until.left()) {
+            Ok(Ok(report)) => Ok(report),
+            Ok(Err(FrameError::CutOff | FrameError::Pipe(_))) | Err(RecvTimeoutError::Disconnected) => {
+                let status = self.farewell();
+                Err(ending::error(&self.model, status, &self.last))
+            }
+            Ok(Err(error)) => Err(self.garbled(&error.to_string())),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(ProcessError::TooSlow { model: self.model.clone(), limit: until.limit })
+            }
+        }
+    }
+
+    fn garbled(&self, reason: &str) -> ProcessError {
+        ProcessError::Garbled { model: self.model.clone(), reason: reason.to_owned() }
+    }
+
+    /// Lets the child end by itself; `None` if it does not.
+    fn farewell(&mut self) -> Option<ExitStatus> {
+        self.orders = None;
+        let until = Deadline::after(FAREWELL);
+        loop {
+            match self.process.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if !until.left().is_zero() => thread::sleep(LOOK),
+                _ => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Child {
+    /// Nothing of a child is left behind: what does not end at once is ended. There is nothing in it to be saved.
+    fn drop(&mut self) {
+        self.orders = None;
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        if let Err(error) = self.process.wait() {
+            tracing::warn!(model = %self.model, %error, "a child's end could not be awaited");
+        }
+    }
+}
+
+/// A moment after which nothing is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    at: Instant,
+    limit: Duration,
+}
+
+impl Deadline {
+    pub(super) fn after(limit: Duration) -> Self {
+        // A limit beyond what the clock can hold is no limit that anybody could wait for.
+        let limit = limit.min(Duration::from_hours(24 * 365));
+        Self { at: Instant::now() + limit, limit }
+    }
+
+    pub(super) fn left(self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+}
+
+fn spawn(command: &ChildCommand, model: &ModelId) -> std::io::Result<Child> {
+    let mut process = Command::new(&command.program)
+        .args(&command.args)
+        .arg("--model")
+        .arg(model.as_str())
+        .env_clear()
+        .envs(environment::passed())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let last = LastWords::default();
+    let (orders, reports) = connect(&mut process, model, &last);
+    Ok(Child { model: model.clone(), process, orders: Some(orders), reports, last })
+}
+
+/// One thread for each pipe, so that no pipe that is full or silent can stop the node. Each ends with its pipe.
+fn connect(process: &mut process::Child, model: &ModelId, last: &LastWords) -> (Sender<Order>, Receiver<Incoming>) {
+    let (orders, queue) = mpsc::channel();
+    let (reporter, reports) = mpsc::channel();
+    if let Some(pipe) = process.stdin.take() {
+        thread::spawn(move || give(pipe, &queue));
+    }
+    if let Some(pipe) = process.stderr.take() {
+        let (model, last) = (model.clone(), last.clone());
+        thread::spawn(move || logs::forward(pipe, &model, &last));
+    }
+    if let Some(pipe) = process.stdout.take() {
+        thread::spawn(move || listen(pipe, &reporter));
+    }
+    (orders, reports)
+}
+
+/// Writes orders until there are no more, or nobody reads them.
+fn give(mut pipe: ChildStdin, queue: &Receiver<Order>) {
+    while let Ok(order) = queue.recv() {
+        if frame::write(&mut pipe, &order).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads reports until the pipe ends or brings what is none.
+fn listen(mut pipe: impl std::io::Read, reporter: &Sender<Incoming>) {
+    while let Some(report) = frame::read(&mut pipe).transpose() {
+        let is_last = report.is_err();
+        if reporter.send(report).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+const fn kind(report: &Report) -> &'static str {
+    match report {
+        Report::Ready { .. } => "ready",
+        Report::Text { .. } => "text",
+        Report::Done(_) => "an answer",
+        Report::Failed(_) => "a failure",
+    }
+}

@@ -1,0 +1,41 @@
+//! What of the node's environment a child gets: what the runtime and its drivers read, and nothing else.
+
+use std::ffi::OsString;
+
+/// Variables by their whole names: where programs and libraries are, and what is logged.
+const NAMES: [&str; 9] = [
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LANG",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "ORT_DYLIB_PATH",
+    "XENON_LOG",
+    "RUST_BACKTRACE",
+];
+
+/// Variables of the drivers and of the runtime's thread pools, by how they begin.
+const PREFIXES: [&str; 4] = ["CUDA_", "NVIDIA_", "OMP_", "KMP_"];
+
+/// The variables that a child gets. Keys are in none of them.
+pub fn passed() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_passed))
+}
+
+fn is_passed(name: &str) -> bool {
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_settings_stay_with_the_node() {
+        let kept =
+            ["XENON_PRIVATE_KEY", "XENON_RELAY_KEY", "XENON_CHAIN__RPC", "XENON_CONFIG", "AWS_SECRET_ACCESS_KEY"];
+        assert!(!kept.into_iter().any(is_passed));
+        assert!(["PATH", "ORT_DYLIB_PATH", "CUDA_VISIBLE_DEVICES"].into_iter().all(is_passed));
+    }
+}

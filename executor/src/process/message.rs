@@ -1,0 +1,60 @@
+//! What a node and the processes that run its models say to each other.
+
+use serde::{Deserialize, Serialize};
+use xenon_protocol::{
+    error_code::ErrorCode,
+    task::{ModelId, TaskSpec},
+};
+
+use crate::{ExecutorError, TaskOutput};
+
+/// Version of these messages. Another version is refused, not guessed at.
+pub(crate) const VERSION: u32 = 1;
+
+/// What the node asks for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Order {
+    /// Run this task.
+    Run(TaskSpec),
+}
+
+/// What the child answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Report {
+    /// The model is loaded. The first report, once.
+    Ready {
+        /// [`VERSION`] of the child.
+        version: u32,
+        /// The model, with its revision.
+        model: ModelId,
+    },
+    /// A piece of the answer to the task in hand.
+    Text {
+        /// The choice that it belongs to.
+        index: u32,
+        /// The piece.
+        text: String,
+    },
+    /// The task in hand is done.
+    Done(TaskOutput),
+    /// The task in hand, or loading the model, failed.
+    Failed(Failure),
+}
+
+/// An error of the executor, as it crosses the pipe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Failure {
+    /// Its text, which begins with its stable code.
+    pub(crate) text: String,
+    /// What the node commits to.
+    pub(crate) code: ErrorCode,
+}
+
+impl From<&ExecutorError> for Failure {
+    fn from(error: &ExecutorError) -> Self {
+        Self { text: error.to_string(), code: error.error_code() }
+    }
+}

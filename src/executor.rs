@@ -1,0 +1,87 @@
+//! The process that runs a model: what it does, and how a node starts it.
+
+use std::{env, ffi::OsString, io, path::PathBuf, process::Stdio};
+
+use alloy::primitives::B256;
+use eyre::Result;
+use tokio::process::Command;
+use xenon_executor::{
+    Executor, ExecutorConfig,
+    process::{ChildCommand, ChildConfig, RunnerConfig, environment, report_pipe, serve},
+};
+
+use crate::{
+    cli::{ExecutorArgs, NodeRunArgs},
+    error::CliError,
+};
+
+/// `xenon executor`: runs the tasks of a model, or prints the execution class.
+pub(crate) fn run(args: ExecutorArgs) -> Result<()> {
+    let executor = ExecutorConfig { device: args.device.parse()?, ..ExecutorConfig::new(args.models) };
+    match args.model {
+        Some(model) => {
+            let config = ChildConfig { executor, model: model.parse()?, memory: args.memory };
+            serve(&config, io::stdin(), report_pipe()?);
+        }
+        None => println!("{}", Executor::open(&executor)?.class().fingerprint()),
+    }
+    Ok(())
+}
+
+/// How a node runs its models.
+pub(crate) fn config(args: &NodeRunArgs) -> RunnerConfig {
+    let memory = args.memory.map(|gigabytes| gigabytes << 30);
+    let mut command = command(args);
+    // A GPU's driver reserves far more than it takes, so only what runs on the processor can be limited so.
+    if let Some(bytes) = memory.filter(|_| args.device == "cpu") {
+        command.args.extend(["--memory".into(), bytes.to_string().into()]);
+    }
+    RunnerConfig { child: command, models_dir: args.models.clone(), memory }
+}
+
+/// The execution class of this machine. It is asked in a process of its own, as models are run: a device that does not
+/// work, or a runtime that crashes, is an error here and not the end of the node.
+pub(crate) async fn class(args: &NodeRunArgs) -> Result<B256> {
+    let ChildCommand { program, args } = command(args);
+    let mut command = Command::new(program);
+    command.args(args).env_clear().envs(environment::passed()).stdin(Stdio::null());
+    let output = command.kill_on_drop(true).output().await?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    match printed.trim().parse() {
+        Ok(class) if output.status.success() => Ok(class),
+        _ => Err(CliError::NoExecutor { reason: reason(&output.stderr, &output.status.to_string()) }.into()),
+    }
+}
+
+/// The error among the lines of a log, or else how the process ended.
+fn reason(log: &[u8], ending: &str) -> String {
+    let log = String::from_utf8_lossy(log);
+    let error = log.lines().find_map(|line| line.strip_prefix("error: "));
+    error.unwrap_or(ending).to_owned()
+}
+
+fn command(args: &NodeRunArgs) -> ChildCommand {
+    let words = ["executor".into(), "--models".into(), args.models.clone().into(), "--device".into()];
+    let device = OsString::from(&args.device);
+    ChildCommand { program: program(), args: words.into_iter().chain([device]).collect() }
+}
+
+/// This program, even when its file has been replaced since it was started.
+fn program() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        return PathBuf::from("/proc/self/exe");
+    }
+    env::current_exe().unwrap_or_else(|_| PathBuf::from("xenon"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_is_found_among_the_lines_of_the_log() {
+        let log = b"{\"level\":\"INFO\"}\nerror: XE-013: \"x\" is not a device\n";
+        assert_eq!(reason(log, "exit status: 1"), "XE-013: \"x\" is not a device");
+        assert_eq!(reason(b"", "signal: 11"), "signal: 11");
+    }
+}
