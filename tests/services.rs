@@ -5,12 +5,13 @@ mod network;
 
 use std::process::Command;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256, U256, keccak256};
 use serde_json::Value;
 use xenon_protocol::{
-    chain::TypedChain as _,
-    contracts::{Node, Status},
+    chain::{Call, Chain as _, RpcChain, TypedChain as _},
+    contracts::{Node, Status, Task},
     deployment::Deployment,
+    devnet::{Anvil, AnvilConfig},
     pinned,
 };
 
@@ -103,26 +104,74 @@ async fn a_reply_is_delivered_with_the_signature_of_the_relay_that_the_task_name
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_script_and_the_binary_deploy_to_the_same_addresses() {
+async fn the_binary_deploys_where_the_deployer_alone_decides() {
     let network = Network::deployed().await;
     let deployer = network.anvil.signers()[0].address();
     let expected = Deployment::of(deployer, 31337);
     let settings = std::fs::read_to_string(&network.config).unwrap();
     assert!(settings.contains(&format!("{:#x}", expected.task)), "{settings}");
+    let owner = Deployment::timelock_of(deployer);
+    assert!(network.printed.contains(&owner.to_string()), "{}", network.printed);
+}
 
+alloy::sol! {
+    /// What is asked of OpenZeppelin's timelock.
+    interface Timelock {
+        function getMinDelay() external view returns (uint256);
+        function hasRole(bytes32 role, address account) external view returns (bool);
+    }
+}
+
+/// At the addresses of the test before, with a timelock that obeys the sender, and nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_script_deploys_where_the_binary_does_with_a_timelock_as_owner() {
+    let anvil = Anvil::start(&AnvilConfig::default()).await.expect("make setup brings anvil");
+    let (deployer, other) = (anvil.signers()[0].address(), anvil.signers()[1].address());
+    let records = tempfile::tempdir().unwrap();
     let forge = pinned::find("forge", &root()).expect("make setup brings forge");
     let script = Command::new(forge)
-        .args(["script", "script/Deploy.s.sol", "--rpc-url", &network.anvil.url(), "--unlocked", "--sender"])
+        .args([
+            "script",
+            "script/Deploy.s.sol",
+            "--broadcast",
+            "--slow",
+            "--unlocked",
+            "--rpc-url",
+            &anvil.url(),
+            "--sender",
+        ])
         .arg(deployer.to_string())
+        .env("FOUNDRY_BROADCAST", records.path())
         .current_dir(root())
         .output()
         .unwrap();
     let printed = stdout(&script);
-    // The owner is the timelock, for both.
-    let owner = Deployment::timelock_of(deployer);
-    assert!(network.printed.contains(&owner.to_string()), "{}", network.printed);
+    let (expected, owner) = (Deployment::of(deployer, 31337), Deployment::timelock_of(deployer));
+    let chain = RpcChain::connect(&anvil.url(), Some(31337)).await.unwrap();
     for address in expected.addresses().into_iter().chain([owner]) {
         assert!(printed.contains(&address.to_string()), "{address} is not in:\n{printed}");
+        assert!(!chain.code(address).await.unwrap().is_empty(), "{address} has no code");
     }
-    assert_ne!(expected.task, Address::ZERO);
+
+    let wired = chain.view(expected.task, &Task::networkCall {}).await.unwrap();
+    let parts = (expected.node, expected.queue, expected.qos, expected.stats);
+    assert_eq!((wired.node, wired.queue, wired.qos, wired.stats), parts);
+    assert_eq!(chain.view(expected.task, &Task::kindsCall {}).await.unwrap(), 2);
+    assert_eq!(chain.view(owner, &Timelock::getMinDelayCall {}).await.unwrap(), U256::from(2 * 24 * 3600));
+    let (anybody, admin) = (Address::ZERO, B256::ZERO);
+    for (role, account, has) in [
+        (keccak256("PROPOSER_ROLE"), deployer, true),
+        (keccak256("PROPOSER_ROLE"), other, false),
+        (keccak256("EXECUTOR_ROLE"), anybody, true),
+        (admin, owner, true),
+        (admin, deployer, false),
+    ] {
+        let found = chain.view(owner, &Timelock::hasRoleCall { role, account }).await.unwrap();
+        assert_eq!(found, has, "{role} of {account}");
+    }
+    let rules = chain.view(expected.node, &Node::rulesCall {}).await.unwrap();
+    let change = Call::new(expected.node, &Node::setRulesCall { rules_: rules });
+    for (caller, allowed) in [(deployer, false), (owner, true)] {
+        assert_eq!(chain.call(caller, &change).await.is_ok(), allowed, "{caller}");
+    }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::MANIFEST;
-use crate::error::ExecutorError;
+use crate::{error::ExecutorError, text::DecoderFiles};
 
 const CONFIG: &str = "config.json";
 const GENERATION_CONFIG: &str = "generation_config.json";
@@ -55,6 +55,11 @@ impl ModelFolder {
     /// The ONNX graph of the decoder.
     pub fn graph(&self) -> PathBuf {
         self.path.join(&self.graph)
+    }
+
+    /// The graphs of the decoder.
+    pub fn decoder(&self) -> DecoderFiles {
+        DecoderFiles::single(self.graph())
     }
 
     /// `config.json`.

@@ -2,7 +2,7 @@
 
 use xenon_protocol::{result::FinishReason, task::GptTask};
 
-use super::{KvCache, Sampler, SamplerSettings, StopFilter, TextSession, TextStream, TextTokenizer};
+use super::{KvCache, Logits, Sampler, SamplerSettings, StopFilter, TextSession, TextStream, TextTokenizer};
 use crate::{error::ExecutorError, model::ModelConfig};
 
 /// One generated sequence.
@@ -27,8 +27,9 @@ pub fn generate(
     mut on_text: impl FnMut(u32, &str),
 ) -> Result<Vec<Generated>, ExecutorError> {
     let settings = SamplerSettings::resolve(&task.generation_config, &config.defaults);
-    let empty = session.empty_cache()?;
-    let (logits, cache) = session.forward(prompt, &empty)?;
+    let mut cache = session.empty_cache(1, prompt.len() + task.generation_config.max_new_tokens as usize)?;
+    let mut logits = Logits::default();
+    session.forward(&[prompt], &mut cache, &mut logits)?;
     let mut sequences = Vec::new();
     for index in 0..task.generation_config.num_return_sequences {
         let sequence = Sequence {
@@ -38,7 +39,7 @@ pub fn generate(
             tokens: Vec::new(),
             answer: Answer::new(tokenizer, task, |text: &str| on_text(index, text)),
         };
-        sequences.push(sequence.run(session, logits.clone(), &cache)?);
+        sequences.push(sequence.run(session, logits.clone(), session.fork(&cache)?)?);
     }
     Ok(sequences)
 }
@@ -57,17 +58,15 @@ impl<F: FnMut(&str)> Sequence<'_, F> {
     fn run(
         mut self,
         session: &mut TextSession,
-        mut logits: Vec<f32>,
-        prompt: &KvCache,
+        mut logits: Logits,
+        mut cache: KvCache,
     ) -> Result<Generated, ExecutorError> {
-        let mut grown: Option<KvCache> = None;
         loop {
-            let token = self.sampler.choose(&logits)?;
+            let token = self.sampler.choose(logits.row(0))?;
             if let Some(reason) = self.push(token)? {
                 return self.answer.finish(self.tokens, reason);
             }
-            let (next, cache) = session.forward(&[token], grown.as_ref().unwrap_or(prompt))?;
-            (logits, grown) = (next, Some(cache));
+            session.forward(&[&[token]], &mut cache, &mut logits)?;
         }
     }
 

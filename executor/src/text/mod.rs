@@ -4,10 +4,13 @@
 //! graph with its KV cache, [`Sampler`] chooses each token, [`StopFilter`] finds stop strings, [`generate`] is the loop,
 //! and [`TextModel`] puts them together.
 
+mod cache;
+mod decoder;
 mod generate;
 mod graph;
 mod model;
 mod python;
+mod rows;
 mod sampler;
 mod session;
 mod stop;
@@ -15,11 +18,14 @@ mod template;
 mod tokenizer;
 
 pub use self::{
+    cache::KvCache,
+    decoder::{Decoder, Logits},
     generate::{Generated, generate},
-    graph::{GraphRoles, Port},
+    graph::{GraphRoles, Port, PortNames},
     model::TextModel,
     sampler::{Sampler, SamplerSettings},
-    session::{KvCache, TextSession},
+    rows::{RowDecoder, Rows},
+    session::{DecoderFiles, SessionSettings, TextSession},
     stop::StopFilter,
     template::ChatTemplate,
     tokenizer::{TextStream, TextTokenizer},

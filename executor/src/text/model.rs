@@ -5,7 +5,7 @@ use xenon_protocol::{
     task::{GptTask, Role},
 };
 
-use super::{ChatTemplate, Generated, TextSession, TextTokenizer, generate};
+use super::{ChatTemplate, Generated, SessionSettings, TextSession, TextTokenizer, generate};
 use crate::{
     device::Provider,
     error::ExecutorError,
@@ -25,7 +25,7 @@ pub struct TextModel {
 impl TextModel {
     /// Loads an installed model after checking every file against its manifest.
     pub fn load(
-        runtime: &Runtime,
+        runtime: &'static Runtime,
         provider: Provider,
         threads: Option<usize>,
         model: &InstalledModel,
@@ -36,7 +36,7 @@ impl TextModel {
             config: ModelConfig::read(&folder)?,
             template: ChatTemplate::read(&folder)?,
             tokenizer: TextTokenizer::read(&folder.tokenizer())?,
-            session: TextSession::open(runtime, provider, threads, &folder.graph())?,
+            session: TextSession::open(runtime, provider, SessionSettings::on_threads(threads), &folder.decoder())?,
         })
     }
 

@@ -1,111 +1,371 @@
 //! Running a decoder graph.
 
-use std::path::Path;
-
-use ort::{
-    memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType},
-    session::{IoBinding, Session, builder::GraphOptimizationLevel},
-    value::{DynTensor, DynValue, Tensor},
+use std::{
+    fs::File,
+    io::{BufReader, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-use super::graph::{CachePort, GraphRoles, Port};
+use half::f16;
+use ort::{
+    memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType},
+    session::{IoBinding, Session, SessionOutputs, builder::GraphOptimizationLevel},
+    value::{DynTensor, DynTensorValueType, DynValue, Tensor, TensorElementType},
+};
+
+use super::{
+    Logits, PortNames,
+    cache::{CacheValues, KvCache, RowGather, SharedBuffers},
+    graph::{CachePort, GraphRoles, IntPort, Port},
+};
 use crate::{device::Provider, error::ExecutorError, runtime::Runtime};
+
+/// Where the graphs of a decoder are and what they call their inputs and outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecoderFiles {
+    /// The graph that reads prompts, where that is another than the one that continues them.
+    pub first: Option<PathBuf>,
+    /// The graph.
+    pub graph: PathBuf,
+    /// Its names.
+    pub names: PortNames,
+}
+
+impl DecoderFiles {
+    /// One graph with the usual names.
+    pub fn single(graph: impl Into<PathBuf>) -> Self {
+        Self { first: None, graph: graph.into(), names: PortNames::default() }
+    }
+}
+
+/// How a graph is run. Only `threads` is known not to change a bit of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// Threads within an operation; the runtime chooses if it is left out.
+    pub threads: Option<usize>,
+    /// How much the runtime rewrites the graph.
+    pub optimization: GraphOptimizationLevel,
+    /// Whether weights are stored again in the order in which the kernels read them.
+    pub prepacking: bool,
+}
+
+impl Default for SessionSettings {
+    /// What every node of a class uses.
+    fn default() -> Self {
+        Self { threads: None, optimization: GraphOptimizationLevel::All, prepacking: true }
+    }
+}
+
+impl SessionSettings {
+    /// The settings of the execution class on this many threads.
+    pub fn on_threads(threads: Option<usize>) -> Self {
+        Self { threads, ..Self::default() }
+    }
+}
 
 /// A decoder graph, loaded.
 #[derive(Debug)]
 pub struct TextSession {
-    session: Session,
-    roles: GraphRoles,
+    runtime: &'static Runtime,
+    provider: Provider,
+    first: Option<Loaded>,
+    main: Loaded,
+    shared_buffers: bool,
+    gathers: Vec<(TensorElementType, RowGather)>,
     cache_memory: MemoryInfo<'static>,
     host_memory: MemoryInfo<'static>,
+    in_runtime: Duration,
 }
 
-/// Keys and values of the tokens seen so far. They stay where the runtime put them, on its device, and are handed
-/// back to it as they are. A cache is not changed by being used: several sequences can continue from one.
+/// One graph with its roles.
 #[derive(Debug)]
-pub struct KvCache {
-    tokens: usize,
-    values: Vec<DynValue>,
-}
-
-impl KvCache {
-    /// Tokens seen so far.
-    pub fn tokens(&self) -> usize {
-        self.tokens
-    }
+struct Loaded {
+    session: Session,
+    roles: GraphRoles,
+    /// Not if it only reads prompts.
+    reads_cache: bool,
 }
 
 impl TextSession {
-    /// Loads a graph. `threads` is the number of threads within an operation, or the runtime's choice.
+    /// Loads the graphs.
     pub fn open(
-        runtime: &Runtime,
+        runtime: &'static Runtime,
         provider: Provider,
-        threads: Option<usize>,
-        path: &Path,
+        settings: SessionSettings,
+        files: &DecoderFiles,
     ) -> Result<Self, ExecutorError> {
-        let builder = provider.register(Session::builder(runtime.environment())?)?;
-        let builder = builder.with_optimization_level(GraphOptimizationLevel::All)?;
-        let mut builder = builder.with_intra_threads(threads.unwrap_or(0))?;
-        let session = builder.commit_from_file(path).map_err(|error| load_error(path, error))?;
-        let inputs: Vec<_> = session.inputs().iter().map(Port::of).collect();
-        let outputs: Vec<_> = session.outputs().iter().map(Port::of).collect();
-        let roles = GraphRoles::find(&inputs, &outputs, path)?;
-        let host = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::CPUOutput)?;
-        Ok(Self { session, roles, cache_memory: provider.memory()?, host_memory: host })
-    }
-
-    /// The cache before the first token.
-    pub fn empty_cache(&self) -> Result<KvCache, ExecutorError> {
-        let empty = |cache: &CachePort| -> Result<DynValue, ExecutorError> {
-            let shape = [1, cache.heads, 0, cache.head_size];
-            Ok(DynTensor::new(&Allocator::default(), cache.element, shape)?.into_dyn())
+        let (session, inputs, outputs) = load(runtime, provider, settings, &files.graph)?;
+        let roles = GraphRoles::find(&files.names, &inputs, &outputs, &files.graph)?;
+        let first = match &files.first {
+            Some(path) => Some(load_first(runtime, provider, settings, files, &roles, path)?),
+            None => None,
         };
-        Ok(KvCache { tokens: 0, values: self.roles.caches.iter().map(empty).collect::<Result<_, _>>()? })
+        let host = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::CPUOutput)?;
+        let mut opened = Self {
+            runtime,
+            provider,
+            first,
+            main: Loaded { session, roles, reads_cache: true },
+            shared_buffers: false,
+            gathers: Vec::new(),
+            cache_memory: provider.memory()?,
+            host_memory: host,
+            in_runtime: Duration::ZERO,
+        };
+        opened.shared_buffers = opened.first.is_none() && names_shared_buffers(&files.graph)? && opened.shares_buffers();
+        opened.in_runtime = Duration::ZERO;
+        Ok(opened)
     }
 
-    /// Reads tokens after those of the cache. Returns the logits after the last of them and the longer cache.
-    pub fn forward(&mut self, tokens: &[u32], past: &KvCache) -> Result<(Vec<f32>, KvCache), ExecutorError> {
-        let binding = self.bind(tokens, past)?;
-        let mut outputs = self.session.run_binding(&binding)?;
-        let logits = last_row(&outputs["logits"])?;
-        let values = self.roles.caches.iter().map(|cache| {
-            let missing = || ExecutorError::Runtime { reason: format!("it returned no {}", cache.present) };
-            outputs.remove(&cache.present).ok_or_else(missing)
-        });
-        let values = values.collect::<Result<_, _>>()?;
-        Ok((logits, KvCache { tokens: past.tokens + tokens.len(), values }))
+    /// The roles of the graph's inputs and outputs.
+    pub const fn roles(&self) -> &GraphRoles {
+        &self.main.roles
     }
 
-    fn bind(&self, tokens: &[u32], past: &KvCache) -> Result<IoBinding, ExecutorError> {
-        let mut binding = self.session.create_binding()?;
-        let (start, end) = (past.tokens, past.tokens + tokens.len());
-        binding.bind_input("input_ids", &row(tokens.iter().map(|token| i64::from(*token)))?)?;
-        if self.roles.attention_mask {
-            binding.bind_input("attention_mask", &row((0..end).map(|_| 1))?)?;
+    /// Whether the graph writes new keys and values into the buffers from which it reads the old ones.
+    pub const fn has_shared_buffers(&self) -> bool {
+        self.shared_buffers
+    }
+
+    /// Time spent in the runtime's passes so far; what a pass takes beyond it is ours.
+    pub const fn time_in_runtime(&self) -> Duration {
+        self.in_runtime
+    }
+
+    /// The cache of rows before their first token, with room for this many tokens each.
+    pub fn empty_cache(&self, rows: usize, room: usize) -> Result<KvCache, ExecutorError> {
+        let values = if self.shared_buffers {
+            self.bind_buffers(room, self.cache_tensors(rows, room)?)?
+        } else {
+            CacheValues::Grown(Arc::new(self.cache_tensors(rows, 0)?))
+        };
+        Ok(KvCache { rows, tokens: 0, values })
+    }
+
+    /// Reads the same number of tokens in every row, after those of the cache. `logits` gets those after the last token of
+    /// each.
+    ///
+    /// # Panics
+    /// If there are not as many rows as in the cache, or they differ in length.
+    pub fn forward(
+        &mut self,
+        rows: &[&[u32]],
+        cache: &mut KvCache,
+        logits: &mut Logits,
+    ) -> Result<(), ExecutorError> {
+        assert_eq!(rows.len(), cache.rows, "one list of tokens for each row of the cache");
+        let width = rows.first().map_or(0, |row| row.len());
+        assert!(rows.iter().all(|row| row.len() == width), "rows of one length");
+        let grown = match &mut cache.values {
+            CacheValues::Grown(values) => Some(self.grow(rows, cache.tokens, values, logits)?),
+            CacheValues::Shared(buffers) => {
+                self.write(rows, cache.tokens, buffers, logits)?;
+                None
+            }
+        };
+        if let Some(values) = grown {
+            cache.values = CacheValues::Grown(Arc::new(values));
         }
-        if self.roles.position_ids {
-            binding.bind_input("position_ids", &row((start..end).map(|position| position.cast_signed() as i64))?)?;
-        }
-        binding.bind_output_to_device("logits", &self.host_memory)?;
-        for (cache, value) in self.roles.caches.iter().zip(&past.values) {
-            binding.bind_input(&cache.past, value)?;
+        cache.tokens += width;
+        Ok(())
+    }
+
+    /// The cache whose row i is row `rows[i]` of this one.
+    pub fn select(&mut self, cache: &KvCache, rows: &[usize]) -> Result<KvCache, ExecutorError> {
+        let is_same = rows.iter().copied().eq(0..cache.rows);
+        let values = match &cache.values {
+            CacheValues::Grown(values) if is_same => CacheValues::Grown(Arc::clone(values)),
+            CacheValues::Grown(values) => CacheValues::Grown(Arc::new(self.gather(values, rows)?)),
+            CacheValues::Shared(shared) => {
+                let buffers = self.gather(&shared.buffers, rows)?;
+                self.bind_buffers(shared.room, buffers)?
+            }
+        };
+        Ok(KvCache { rows: rows.len(), tokens: cache.tokens, values })
+    }
+
+    /// A second cache with the same tokens.
+    pub fn fork(&self, cache: &KvCache) -> Result<KvCache, ExecutorError> {
+        let values = match &cache.values {
+            CacheValues::Grown(values) => CacheValues::Grown(Arc::clone(values)),
+            CacheValues::Shared(shared) => {
+                let copies = shared.buffers.iter().map(|buffer| copy(buffer)).collect::<Result<_, _>>()?;
+                self.bind_buffers(shared.room, copies)?
+            }
+        };
+        Ok(KvCache { rows: cache.rows, tokens: cache.tokens, values })
+    }
+
+    fn gather(&mut self, values: &[DynValue], rows: &[usize]) -> Result<Vec<DynValue>, ExecutorError> {
+        let elements: Vec<_> = self.main.roles.caches.iter().map(|cache| cache.element).collect();
+        values.iter().zip(elements).map(|(value, element)| self.gatherer(element)?.gather(value, rows)).collect()
+    }
+
+    fn gatherer(&mut self, element: TensorElementType) -> Result<&mut RowGather, ExecutorError> {
+        let known = self.gathers.iter().position(|(known, _)| *known == element);
+        let place = match known {
+            Some(place) => place,
+            None => {
+                self.gathers.push((element, RowGather::new(self.runtime, self.provider, element)?));
+                self.gathers.len() - 1
+            }
+        };
+        Ok(&mut self.gathers[place].1)
+    }
+
+    /// One tensor per port of the cache, filled with zeros, `[rows, heads, tokens, size]`.
+    fn cache_tensors(&self, rows: usize, tokens: usize) -> Result<Vec<DynValue>, ExecutorError> {
+        // Empty tensors have no place, and the default allocator serves every session.
+        let allocator = if tokens == 0 {
+            Allocator::default()
+        } else {
+            Allocator::new(&self.main.session, self.provider.memory()?)?
+        };
+        let tensor = |cache: &CachePort| -> Result<DynValue, ExecutorError> {
+            let shape = [size(rows), cache.heads, size(tokens), cache.head_size];
+            Ok(DynTensor::new(&allocator, cache.element, shape)?.into_dyn())
+        };
+        self.main.roles.caches.iter().map(tensor).collect()
+    }
+
+    /// A pass that returns longer cache tensors.
+    fn grow(
+        &mut self,
+        rows: &[&[u32]],
+        past: usize,
+        values: &[DynValue],
+        logits: &mut Logits,
+    ) -> Result<Vec<DynValue>, ExecutorError> {
+        let graph = match &mut self.first {
+            Some(first) if past == 0 => first,
+            _ => &mut self.main,
+        };
+        let mut binding = graph.session.create_binding()?;
+        graph.roles.bind_numbers(&mut binding, rows, past)?;
+        binding.bind_output_to_device(&graph.roles.logits, &self.host_memory)?;
+        for (cache, value) in graph.roles.caches.iter().zip(values) {
+            if graph.reads_cache {
+                binding.bind_input(&cache.past, value)?;
+            }
             binding.bind_output_to_device(&cache.present, &self.cache_memory)?;
         }
-        Ok(binding)
+        let start = Instant::now();
+        let mut outputs = graph.session.run_binding(&binding)?;
+        self.in_runtime += start.elapsed();
+        read_logits(&outputs, &graph.roles.logits, rows.len(), logits)?;
+        graph.roles.caches.iter().map(|cache| take(&mut outputs, &cache.present)).collect()
+    }
+
+    /// A pass that writes into the buffers.
+    fn write(
+        &mut self,
+        rows: &[&[u32]],
+        past: usize,
+        buffers: &mut SharedBuffers,
+        logits: &mut Logits,
+    ) -> Result<(), ExecutorError> {
+        let total = past + rows.first().map_or(0, |row| row.len());
+        if total > buffers.room {
+            let reason = format!("{total} tokens do not fit a cache with room for {}", buffers.room);
+            return Err(ExecutorError::Runtime { reason });
+        }
+        self.main.roles.bind_numbers(&mut buffers.binding, rows, past)?;
+        buffers.binding.bind_output_to_device(&self.main.roles.logits, &self.host_memory)?;
+        let start = Instant::now();
+        let outputs = self.main.session.run_binding(&buffers.binding)?;
+        self.in_runtime += start.elapsed();
+        read_logits(&outputs, &self.main.roles.logits, rows.len(), logits)
+    }
+
+    /// Buffers with a binding by which each of them is both read and written.
+    fn bind_buffers(&self, room: usize, mut buffers: Vec<DynValue>) -> Result<CacheValues, ExecutorError> {
+        let mut binding = self.main.session.create_binding()?;
+        for (cache, buffer) in self.main.roles.caches.iter().zip(&mut buffers) {
+            binding.bind_input(&cache.past, buffer)?;
+            binding.bind_output(&cache.present, buffer)?;
+        }
+        Ok(CacheValues::Shared(SharedBuffers { room, buffers, binding }))
+    }
+
+    /// Whether the graph really continues in the buffer it is given: one token in a buffer for four must come back in a
+    /// tensor for four, not five.
+    fn shares_buffers(&mut self) -> bool {
+        const ROOM: usize = 4;
+        let present = |session: &mut Self| -> Result<i64, ExecutorError> {
+            let values = session.cache_tensors(1, ROOM)?;
+            let grown = session.grow(&[&[0]], 0, &values, &mut Logits::default())?;
+            let shape = grown.first().and_then(|value| value.dtype().tensor_shape().cloned());
+            Ok(shape.and_then(|shape| shape.get(2).copied()).unwrap_or(0))
+        };
+        present(self).is_ok_and(|tokens| tokens == size(ROOM))
     }
 }
 
-/// Numbers as a tensor of shape `[1, n]`.
-fn row(numbers: impl Iterator<Item = i64>) -> Result<Tensor<i64>, ExecutorError> {
-    let numbers: Vec<i64> = numbers.collect();
-    Ok(Tensor::from_array(([1, numbers.len()], numbers))?)
+impl GraphRoles {
+    /// Binds everything but the cache: tokens, mask, positions, branch.
+    fn bind_numbers(&self, binding: &mut IoBinding, rows: &[&[u32]], past: usize) -> Result<(), ExecutorError> {
+        let (count, width) = (rows.len(), rows.first().map_or(0, |row| row.len()));
+        let tokens = rows.iter().flat_map(|row| row.iter().map(|token| i64::from(*token)));
+        self.tokens.bind(binding, &[count, width], tokens.collect())?;
+        if let Some(mask) = &self.mask {
+            mask.bind(binding, &[count, past + width], vec![1; count * (past + width)])?;
+        }
+        if let Some(positions) = &self.positions {
+            let row = (past..past + width).map(size);
+            positions.bind(binding, &[count, width], (0..count).flat_map(|_| row.clone()).collect())?;
+        }
+        if let Some(keep) = &self.keep {
+            keep.bind(binding, &[1][..keep.rank], vec![1])?;
+        }
+        if let Some(branch) = &self.branch {
+            binding.bind_input(branch, &Tensor::from_array(([1], vec![past > 0]))?)?;
+        }
+        Ok(())
+    }
 }
 
-/// The logits after the last token, from `[1, tokens, vocabulary]`.
-fn last_row(logits: &DynValue) -> Result<Vec<f32>, ExecutorError> {
-    let (shape, numbers) = logits.try_extract_tensor::<f32>()?;
-    let vocabulary = shape.last().copied().and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
-    Ok(numbers[numbers.len().saturating_sub(vocabulary)..].to_vec())
+impl IntPort {
+    fn bind(&self, binding: &mut IoBinding, shape: &[usize], numbers: Vec<i64>) -> Result<(), ExecutorError> {
+        let shape: Vec<i64> = shape.iter().map(|dimension| size(*dimension)).collect();
+        if self.narrow {
+            let narrow = numbers.into_iter().map(|number| i32::try_from(number).unwrap_or(i32::MAX));
+            return Ok(binding.bind_input(&self.name, &Tensor::from_array((shape, narrow.collect::<Vec<_>>()))?)?);
+        }
+        Ok(binding.bind_input(&self.name, &Tensor::from_array((shape, numbers))?)?)
+    }
+}
+
+type Ports = (Session, Vec<Port>, Vec<Port>);
+
+fn load(
+    runtime: &Runtime,
+    provider: Provider,
+    settings: SessionSettings,
+    path: &Path,
+) -> Result<Ports, ExecutorError> {
+    let builder = provider.register(Session::builder(runtime.environment())?)?;
+    let builder = builder.with_optimization_level(settings.optimization)?.with_prepacking(settings.prepacking)?;
+    let mut builder = builder.with_intra_threads(settings.threads.unwrap_or(0))?;
+    let session = builder.commit_from_file(path).map_err(|error| load_error(path, error))?;
+    let inputs = session.inputs().iter().map(Port::of).collect();
+    let outputs = session.outputs().iter().map(Port::of).collect();
+    Ok((session, inputs, outputs))
+}
+
+/// The graph that reads prompts. What it writes must be what the other reads.
+fn load_first(
+    runtime: &Runtime,
+    provider: Provider,
+    settings: SessionSettings,
+    files: &DecoderFiles,
+    next: &GraphRoles,
+    path: &Path,
+) -> Result<Loaded, ExecutorError> {
+    let (session, inputs, outputs) = load(runtime, provider, settings, path)?;
+    let roles = GraphRoles::find_first(&files.names, &inputs, &outputs, next, path)?;
+    Ok(Loaded { session, roles, reads_cache: false })
 }
 
 /// A graph that does not load is a damaged file, unless the machine is out of memory.
@@ -114,4 +374,76 @@ fn load_error(path: &Path, error: ort::Error) -> ExecutorError {
         ExecutorError::Runtime { reason } => ExecutorError::invalid(path, &reason),
         other => other,
     }
+}
+
+/// Whether the graph's file names the operator that can share its buffers. Asking the runtime is only worth it then.
+fn names_shared_buffers(path: &Path) -> Result<bool, ExecutorError> {
+    const OPERATOR: &[u8] = b"GroupQueryAttention";
+    let unreadable = |error: std::io::Error| ExecutorError::invalid(path, &error);
+    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut chunk = Vec::new();
+    loop {
+        // The end of the last chunk stays: the name may lie across the border.
+        let kept = chunk.len().min(OPERATOR.len());
+        chunk.drain(..chunk.len() - kept);
+        let read = file.by_ref().take(1 << 20).read_to_end(&mut chunk).map_err(unreadable)?;
+        if memchr::memmem::find(&chunk, OPERATOR).is_some() {
+            return Ok(true);
+        }
+        if read == 0 {
+            return Ok(false);
+        }
+    }
+}
+
+/// The same numbers in a tensor of its own, on the same device.
+fn copy(value: &DynValue) -> Result<DynValue, ExecutorError> {
+    let tensor = value.view().downcast::<DynTensorValueType>()?;
+    let memory = tensor.memory_info();
+    Ok(tensor.to(memory.allocation_device(), memory.device_id())?.into_dyn())
+}
+
+fn take(outputs: &mut SessionOutputs<'_>, name: &str) -> Result<DynValue, ExecutorError> {
+    outputs.remove(name).ok_or_else(|| ExecutorError::Runtime { reason: format!("it returned no {name}") })
+}
+
+/// The logits after the last token of each row, from `[rows, tokens, vocabulary]`.
+fn read_logits(
+    outputs: &SessionOutputs<'_>,
+    name: &str,
+    rows: usize,
+    logits: &mut Logits,
+) -> Result<(), ExecutorError> {
+    let value = &outputs[name];
+    logits.values.clear();
+    let width = if let Ok((shape, numbers)) = value.try_extract_tensor::<f32>() {
+        let (per_row, vocabulary) = strides(shape, rows)?;
+        let last = numbers.chunks_exact(per_row).flat_map(|row| &row[per_row - vocabulary..]);
+        logits.values.extend(last);
+        vocabulary
+    } else {
+        let (shape, numbers) = value.try_extract_tensor::<f16>()?;
+        let (per_row, vocabulary) = strides(shape, rows)?;
+        let last = numbers.chunks_exact(per_row).flat_map(|row| &row[per_row - vocabulary..]);
+        logits.values.extend(last.map(|number| number.to_f32()));
+        vocabulary
+    };
+    logits.vocabulary = width;
+    Ok(())
+}
+
+/// Numbers per row and per token.
+fn strides(shape: &[i64], rows: usize) -> Result<(usize, usize), ExecutorError> {
+    match shape {
+        &[count, tokens, vocabulary] if count == size(rows) && tokens > 0 && vocabulary > 0 => {
+            let vocabulary = usize::try_from(vocabulary).unwrap_or(usize::MAX);
+            Ok((usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(vocabulary), vocabulary))
+        }
+        _ => Err(ExecutorError::Runtime { reason: format!("it returned logits of shape {shape:?} for {rows} rows") }),
+    }
+}
+
+/// A count as a dimension of a tensor.
+fn size(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use xenon_executor::{Device, Executor, ExecutorConfig, Provider, model::ModelStore, runtime, text::TextSession};
+use xenon_executor::{Device, Executor, ExecutorConfig, Provider, model::ModelStore, runtime, text::{DecoderFiles, SessionSettings, TextSession}};
 use xenon_protocol::task::{GenerationConfig, GptTask, Message, TaskSpec};
 
 pub(crate) const MODEL: &str = "xenon/sum-chat-1m";
@@ -28,7 +28,8 @@ pub(crate) fn executor(threads: usize) -> Executor {
 pub(crate) fn session() -> TextSession {
     let runtime = runtime::load(None).unwrap();
     let provider: Provider = Device::Cpu.provider(runtime).unwrap();
-    TextSession::open(runtime, provider, Some(1), &folder().join("model.onnx")).unwrap()
+    let files = DecoderFiles::single(folder().join("model.onnx"));
+    TextSession::open(runtime, provider, SessionSettings::on_threads(Some(1)), &files).unwrap()
 }
 
 /// A task with one message of the user.

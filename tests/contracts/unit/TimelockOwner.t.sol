@@ -6,12 +6,9 @@ import {INode} from "../../../contracts/interfaces/INode.sol";
 import {ITask} from "../../../contracts/interfaces/ITask.sol";
 import {ITaskQueue} from "../../../contracts/interfaces/ITaskQueue.sol";
 import {NodeId, TaskId} from "../../../contracts/types/Ids.sol";
-import {NotAllowed, Wiring} from "../../../contracts/types/Wiring.sol";
-import {Deploy} from "../../../script/Deploy.s.sol";
+import {NotAllowed} from "../../../contracts/types/Wiring.sol";
 import {Deployment} from "../../../script/Deployment.sol";
 import {Cases} from "../Cases.sol";
-import {Puppet} from "../Puppet.sol";
-import {Test} from "../Test.sol";
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 
@@ -208,30 +205,5 @@ contract TimelockOwnerTest is Cases {
     function _expectNotReady(bytes32 id) private {
         bytes32 ready = bytes32(1 << uint8(TimelockController.OperationState.Ready));
         vm.expectRevert(abi.encodeWithSelector(TimelockController.TimelockUnexpectedOperationState.selector, id, ready));
-    }
-}
-
-/// @notice The deploy script as it is run, without the variables that name other parties.
-contract DeployScriptTest is Test {
-    function test_theOwnerIsATimelockOfTheSenders() public {
-        Deploy script = new Deploy();
-        // A prank and a broadcast exclude each other: the sender calls by itself.
-        vm.etch(DEFAULT_SENDER, address(new Puppet(Puppet.OnReceive.Accept)).code);
-        bytes memory output = Puppet(payable(DEFAULT_SENDER)).act(address(script), 0, abi.encodeCall(Deploy.run, ()));
-        Wiring memory w = abi.decode(output, (Wiring));
-        TimelockController timelock = TimelockController(payable(w.owner));
-        assertEq(timelock.getMinDelay(), Deployment.GOVERNANCE_DELAY);
-        assertTrue(timelock.hasRole(keccak256("PROPOSER_ROLE"), DEFAULT_SENDER));
-        assertTrue(timelock.hasRole(keccak256("EXECUTOR_ROLE"), address(0)));
-        assertTrue(timelock.hasRole(0, w.owner));
-        assertFalse(timelock.hasRole(0, DEFAULT_SENDER));
-        assertEq(w.treasury, DEFAULT_SENDER);
-        (address node, address queue, address qos, address stats) = ITask(w.task).network();
-        assertEq(abi.encode(node, queue, qos, stats), abi.encode(w.node, w.queue, w.qos, w.stats));
-        assertEq(ITask(w.task).kinds(), 2);
-        INode.Rules memory rules = INode(w.node).rules();
-        vm.expectRevert(abi.encodeWithSelector(NotAllowed.selector, DEFAULT_SENDER, w.owner));
-        vm.prank(DEFAULT_SENDER);
-        INode(w.node).setRules(rules);
     }
 }
