@@ -8,7 +8,7 @@ use figment::{Provider, providers::Serialized};
 use serde::Serialize;
 use url::Url;
 
-use crate::model::ModelCommand;
+use crate::{doctor::DoctorArgs, model::ModelCommand};
 
 /// Xenon: strangers run AI inference for each other, and nobody has to be trusted.
 #[derive(Debug, Parser)]
@@ -334,14 +334,6 @@ pub(crate) struct GatewayArgs {
     /// File that holds the key with which the relay signs for what it stores; `XENON_RELAY_KEY` takes its place.
     #[arg(long, value_name = "FILE", requires = "store")]
     pub(crate) signing_key_file: Option<PathBuf>,
-}
-
-/// Options of the doctor.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct DoctorArgs {
-    /// Folder of the model folders.
-    #[arg(long, default_value = "models", value_name = "FOLDER")]
-    pub(crate) models: PathBuf,
 }
 
 /// Options of a deployment.

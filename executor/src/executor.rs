@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use alloy::primitives::B256;
@@ -17,7 +17,8 @@ use crate::{
     class::ExecutionClass,
     device::{Device, Provider},
     error::ExecutorError,
-    model::{ModelLease, ModelStore},
+    model::{ModelFolder, ModelLease, ModelStore},
+    placement::Placement,
     runtime::{self, Runtime},
     text::TextModel,
 };
@@ -87,8 +88,11 @@ impl Executor {
         self.store.models()
     }
 
-    /// The execution class of this machine.
-    pub fn class(&self) -> ExecutionClass {
+    /// The execution class of this machine. Runs the self-test.
+    ///
+    /// # Errors
+    /// Those of the self-test's computations.
+    pub fn class(&self) -> Result<ExecutionClass, ExecutorError> {
         ExecutionClass::detect(self.runtime, self.provider)
     }
 
@@ -124,9 +128,19 @@ impl Executor {
             Entry::Vacant(place) => {
                 let lease = ModelLease::take(self.store.root(), installed)?;
                 self.leases.extend(lease.map(|lease| (model.clone(), lease)));
+                log_placement(self.runtime, self.provider, &installed.folder)?;
                 let model = TextModel::load(self.runtime, self.provider, self.threads, installed)?;
                 Ok(place.insert(model))
             }
         }
     }
+}
+
+/// Says which part of a model a GPU runs. On the processor there is nothing to say.
+fn log_placement(runtime: &Runtime, provider: Provider, folder: &Path) -> Result<(), ExecutorError> {
+    if provider != Provider::Cpu {
+        let placement = Placement::of(runtime, provider, &ModelFolder::open(folder)?.graph())?;
+        tracing::info!(folder = %folder.display(), %placement, "loaded on {}", provider.device());
+    }
+    Ok(())
 }

@@ -22,6 +22,8 @@ pub(crate) enum Trouble {
     None,
     /// The line breaks after so many bytes of the body.
     Cut(u64),
+    /// So many bytes of the body come, and then nothing, until the other side goes.
+    Stall(u64),
     /// No length is announced, and the line breaks after so many bytes: it looks like the end.
     CutWithoutLength(u64),
     /// No length is announced; all bytes come.
@@ -61,6 +63,7 @@ pub(crate) struct Served {
 struct State {
     files: BTreeMap<String, Vec<u8>>,
     troubles: VecDeque<Trouble>,
+    troubles_of: BTreeMap<String, VecDeque<Trouble>>,
     listing_troubles: VecDeque<Trouble>,
     served: Vec<Served>,
     listings: usize,
@@ -100,6 +103,11 @@ impl Hub {
     /// The next requests for files are answered so, one after the other; those after them as they should be.
     pub(crate) fn trouble(&self, troubles: impl IntoIterator<Item = Trouble>) {
         self.state.lock().unwrap().troubles = troubles.into_iter().collect();
+    }
+
+    /// The same for one file.
+    pub(crate) fn trouble_with(&self, path: &str, troubles: impl IntoIterator<Item = Trouble>) {
+        self.state.lock().unwrap().troubles_of.insert(path.to_owned(), troubles.into_iter().collect());
     }
 
     /// The same for listings.
@@ -163,17 +171,16 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
 
 fn answer(stream: TcpStream, state: &Mutex<State>) {
     let Some(request) = read_request(&stream) else { return };
-    let answer = if request.path.starts_with("/api/") {
-        listing(&request, &mut state.lock().unwrap())
-    } else {
-        file(&request, &mut state.lock().unwrap())
-    };
-    send(stream, &answer);
+    if request.path.starts_with("/api/") {
+        return send(stream, &listing(&request, &mut state.lock().unwrap()), false);
+    }
+    let (answer, stalls) = file(&request, &mut state.lock().unwrap());
+    send(stream, &answer, stalls);
 }
 
 /// Sends and closes the line in the way that lets everything sent arrive.
-fn send(mut stream: TcpStream, answer: &[u8]) {
-    if stream.write_all(answer).is_ok() && stream.shutdown(Shutdown::Write).is_ok() {
+fn send(mut stream: TcpStream, answer: &[u8], stalls: bool) {
+    if stream.write_all(answer).is_ok() && (stalls || stream.shutdown(Shutdown::Write).is_ok()) {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
     }
@@ -235,10 +242,12 @@ fn find<'a>(path: &str, state: &'a State) -> Option<(&'a String, &'a Vec<u8>)> {
     state.files.get_key_value(name.trim_start_matches("/folder/").trim_start_matches('/'))
 }
 
-fn file(request: &Request, state: &mut State) -> Vec<u8> {
-    let trouble = state.troubles.pop_front().unwrap_or(Trouble::None);
-    let Some((name, content)) = find(&request.path, state) else { return refused(404, None) };
+/// The answer, and whether the line stays open after it.
+fn file(request: &Request, state: &mut State) -> (Vec<u8>, bool) {
+    let Some((name, content)) = find(&request.path, state) else { return (refused(404, None), false) };
     let (name, mut content) = (name.clone(), content.clone());
+    let of_file = state.troubles_of.get_mut(&name).and_then(VecDeque::pop_front);
+    let trouble = of_file.or_else(|| state.troubles.pop_front()).unwrap_or(Trouble::None);
     let mut etag = format!("\"{}\"", sha256(&content));
     if trouble == Trouble::OtherContent || trouble == Trouble::WrongBytes {
         content.iter_mut().for_each(|byte| *byte ^= 1);
@@ -254,7 +263,7 @@ fn file(request: &Request, state: &mut State) -> Vec<u8> {
     let (answer, sent) = body(&trouble, &content, asked.filter(|_| ranged), &etag);
     let authorization = request.headers.get("authorization").cloned();
     state.served.push(Served { path: name, start, sent, authorization });
-    answer
+    (answer, matches!(trouble, Trouble::Stall(_)))
 }
 
 fn body(trouble: &Trouble, content: &[u8], range: Option<u64>, etag: &str) -> (Vec<u8>, u64) {
@@ -267,7 +276,7 @@ fn body(trouble: &Trouble, content: &[u8], range: Option<u64>, etag: &str) -> (V
     match trouble {
         Trouble::Status(status, retry_after) => return (refused(*status, *retry_after), 0),
         Trouble::Garbage => return (b"hello\r\n\r\n".to_vec(), 0),
-        Trouble::Cut(bytes) | Trouble::IgnoreRange(bytes) => cut(*bytes, &mut body),
+        Trouble::Cut(bytes) | Trouble::Stall(bytes) | Trouble::IgnoreRange(bytes) => cut(*bytes, &mut body),
         Trouble::CutWithoutLength(bytes) => (length, ()) = (None, cut(*bytes, &mut body)),
         Trouble::NoLength => length = None,
         Trouble::TooShort(bytes) => {
