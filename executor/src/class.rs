@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Version of this crate's own arithmetic: prompt rendering, sampling, stopping. Raised when any of it changes bytes.
-const PIPELINE: &str = "1";
+const PIPELINE: &str = "2";
 const OPTIMISATION: &str = "all";
 const PREPACKING: &str = "on";
 

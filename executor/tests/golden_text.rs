@@ -10,7 +10,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use sum_chat::{conversation, executor, folder, session};
 use xenon_executor::{
     model::ModelFolder,
-    text::{ChatTemplate, TextStream, TextTokenizer},
+    text::{ChatTemplate, Conversation, Logits, TextStream, TextTokenizer},
 };
 use xenon_protocol::{
     result::FinishReason,
@@ -59,11 +59,15 @@ fn template_and_tokenizer() -> (ChatTemplate, TextTokenizer) {
     (ChatTemplate::read(&folder).unwrap(), TextTokenizer::read(&folder.tokenizer()).unwrap())
 }
 
+fn conversation_of(messages: &[Message], add_generation_prompt: bool) -> Conversation<'_> {
+    Conversation { messages, tools: None, add_generation_prompt, time: None }
+}
+
 #[test]
 fn conversations_render_and_tokenize_as_in_transformers() {
     let (template, tokenizer) = template_and_tokenizer();
     for case in vectors::<Rendering>("chat_renderings.json") {
-        let text = template.render(&case.messages, case.add_generation_prompt, None).unwrap();
+        let text = template.render(conversation_of(&case.messages, case.add_generation_prompt)).unwrap();
         assert_eq!(text, case.text);
         assert_eq!(tokenizer.encode(&text).unwrap(), case.token_ids, "{text:?}");
     }
@@ -85,14 +89,15 @@ fn text_in_pieces_is_the_text_at_once() {
 #[test]
 fn logits_are_those_of_torch() {
     let mut session = session();
-    let empty = session.empty_cache().unwrap();
+    let mut logits = Logits::default();
     let (template, tokenizer) = template_and_tokenizer();
     for case in vectors::<LastLogits>("logits.json") {
-        let text = template.render(&case.messages, true, None).unwrap();
+        let text = template.render(conversation_of(&case.messages, true)).unwrap();
         assert_eq!(tokenizer.encode(&text).unwrap(), case.token_ids);
-        let (logits, _) = session.forward(&case.token_ids, &empty).unwrap();
-        assert_eq!(logits.len(), case.logits.len());
-        for (ours, theirs) in logits.iter().zip(&case.logits) {
+        let mut cache = session.empty_cache(1, case.token_ids.len()).unwrap();
+        session.forward(&[&case.token_ids], &mut cache, &mut logits).unwrap();
+        assert_eq!(logits.values.len(), case.logits.len());
+        for (ours, theirs) in logits.values.iter().zip(&case.logits) {
             assert!((ours - theirs).abs() <= 1e-3 + 1e-3 * theirs.abs(), "{ours} {theirs}");
         }
     }

@@ -4,6 +4,7 @@
 mod sum_chat;
 
 use sum_chat::session;
+use xenon_executor::text::{KvCache, Logits, TextSession};
 
 const PROMPT: [u32; 12] = [1, 300, 20, 31, 45, 270, 5, 6, 7, 400, 2, 90];
 
@@ -12,15 +13,27 @@ fn farthest(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
+fn read(session: &mut TextSession, tokens: &[u32], cache: &mut KvCache) -> Vec<f32> {
+    let mut logits = Logits::default();
+    session.forward(&[tokens], cache, &mut logits).unwrap();
+    logits.values
+}
+
+/// The cache after these tokens, and the logits.
+fn after(session: &mut TextSession, tokens: &[u32]) -> (KvCache, Vec<f32>) {
+    let mut cache = session.empty_cache(1, 64).unwrap();
+    let logits = read(session, tokens, &mut cache);
+    (cache, logits)
+}
+
 #[test]
 fn reading_in_parts_gives_the_logits_of_reading_at_once() {
     let mut session = session();
-    let empty = session.empty_cache().unwrap();
-    let (whole, _) = session.forward(&PROMPT, &empty).unwrap();
+    let (_, whole) = after(&mut session, &PROMPT);
     for split in 1..PROMPT.len() {
-        let (_, cache) = session.forward(&PROMPT[..split], &empty).unwrap();
+        let (mut cache, _) = after(&mut session, &PROMPT[..split]);
         assert_eq!(cache.tokens(), split);
-        let (parts, cache) = session.forward(&PROMPT[split..], &cache).unwrap();
+        let parts = read(&mut session, &PROMPT[split..], &mut cache);
         assert_eq!(cache.tokens(), PROMPT.len());
         assert!(farthest(&whole, &parts) < 1e-3, "split at {split}: {}", farthest(&whole, &parts));
     }
@@ -29,28 +42,26 @@ fn reading_in_parts_gives_the_logits_of_reading_at_once() {
 #[test]
 fn logits_depend_on_what_is_in_the_cache() {
     let mut session = session();
-    let empty = session.empty_cache().unwrap();
-    let (_, cache) = session.forward(&PROMPT, &empty).unwrap();
-    let (after, _) = session.forward(&[50], &cache).unwrap();
-    let (alone, _) = session.forward(&[50], &empty).unwrap();
-    assert!(farthest(&after, &alone) > 1e-2);
+    let (mut cache, _) = after(&mut session, &PROMPT);
+    let (_, alone) = after(&mut session, &[50]);
+    assert!(farthest(&read(&mut session, &[50], &mut cache), &alone) > 1e-2);
 }
 
 #[test]
-fn a_cache_is_not_changed_by_being_used() {
+fn a_fork_is_not_changed_by_the_other() {
     let mut session = session();
-    let empty = session.empty_cache().unwrap();
-    let (first, cache) = session.forward(&PROMPT, &empty).unwrap();
-    let (one, _) = session.forward(&[50], &cache).unwrap();
-    session.forward(&[60, 61], &cache).unwrap();
-    let (again, _) = session.forward(&[50], &cache).unwrap();
-    assert_eq!(one, again);
-    assert_eq!(session.forward(&PROMPT, &empty).unwrap().0, first);
+    let (cache, first) = after(&mut session, &PROMPT);
+    let mut forks: Vec<_> = (0..3).map(|_| session.fork(&cache).unwrap()).collect();
+    let one = read(&mut session, &[50], &mut forks[0]);
+    read(&mut session, &[60, 61], &mut forks[1]);
+    assert_eq!(read(&mut session, &[50], &mut forks[2]), one);
+    assert_eq!(after(&mut session, &PROMPT).1, first);
 }
 
 #[test]
 fn a_token_that_the_model_does_not_have_is_an_error() {
     let mut session = session();
-    let empty = session.empty_cache().unwrap();
-    assert_eq!(session.forward(&[100_000], &empty).unwrap_err().code(), "XE-040");
+    let mut cache = session.empty_cache(1, 8).unwrap();
+    let error = session.forward(&[&[100_000]], &mut cache, &mut Logits::default()).unwrap_err();
+    assert_eq!(error.code(), "XE-040");
 }

@@ -10,6 +10,7 @@ with each other, and with those of torch in tests/models/logits.json.
 import json
 import pathlib
 import shutil
+import subprocess
 import sys
 import warnings
 
@@ -27,8 +28,8 @@ def llama():
 
     torch.manual_seed(7)
     config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=True, initializer_range=0.3,
+        vocab_size=VOCABULARY, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=True, initializer_range=0.2,
         bos_token_id=1, eos_token_id=2, pad_token_id=0,
     )
     return LlamaForCausalLM(config).eval()
@@ -115,7 +116,12 @@ def without_past(model):
         helper.make_node("Concat", ["empty.rows", "empty.rest"], ["empty.shape"], axis=0),
     ]
     zero = helper.make_tensor("value", TensorProto.FLOAT, [1], [0.0])
-    nodes += [helper.make_node("ConstantOfShape", ["empty.shape"], [port.name], value=zero) for port in past]
+    nodes += [helper.make_node("ConstantOfShape", ["empty.shape"], [f"empty.{port.name}"], value=zero) for port in past]
+    names = {port.name for port in past}
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name in names:
+                node.input[place] = f"empty.{name}"
     for place, node in enumerate(nodes):
         model.graph.node.insert(place, node)
     for port in past:
@@ -153,14 +159,13 @@ def external(model, path):
 
 def genai(checkpoints):
     """onnxruntime-genai's builder: attention in one operator, cache in place."""
-    from onnxruntime_genai.models.builder import create_model
-
     shutil.copy(MODELS / "common" / "tokenizer.json", checkpoints / "llama")
     shutil.copy(MODELS / "common" / "tokenizer_config.json", checkpoints / "llama")
     for precision in ("fp32", "int4"):
         work = fresh(checkpoints / f"genai-{precision}")
-        extra = {"int4_block_size": "32", "int4_accuracy_level": "4"} if precision == "int4" else {}
-        create_model("", str(checkpoints / "llama"), str(work), precision, "cpu", str(checkpoints / "cache"), **extra)
+        extra = ["--extra_options", "int4_block_size=32", "int4_accuracy_level=4"] if precision == "int4" else []
+        build = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", checkpoints / "llama", "-o", work, "-p", precision]
+        subprocess.run([*build, "-e", "cpu", "-c", checkpoints / "cache", *extra], check=True)
         take(work, MODELS / f"genai-{precision}", sorted(path.name for path in work.glob("model.onnx*")) + ["genai_config.json"])
 
 

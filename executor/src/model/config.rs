@@ -3,10 +3,14 @@
 use std::{fs, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 use xenon_protocol::task::limits;
 
-use super::ModelFolder;
-use crate::error::ExecutorError;
+use super::{ModelFolder, genai::GenaiConfig};
+use crate::{error::ExecutorError, text::CacheShape};
+
+/// Bounds of `length_penalty`.
+const LENGTH_PENALTY: (f64, f64) = (-10.0, 10.0);
 
 /// A model's own settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +23,7 @@ pub struct ModelConfig {
     pub defaults: GenerationDefaults,
 }
 
-/// Sampling settings of `generation_config.json`.
+/// Settings of `generation_config.json`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 pub struct GenerationDefaults {
     /// Divides the logits.
@@ -28,8 +32,42 @@ pub struct GenerationDefaults {
     pub top_k: Option<u32>,
     /// Probability to choose within.
     pub top_p: Option<f64>,
+    /// Least share of the most probable token's probability.
+    pub min_p: Option<f64>,
+    /// Probability of locally typical tokens to choose within; 1 means all.
+    pub typical_p: Option<f64>,
     /// Penalty on tokens that occurred before.
     pub repetition_penalty: Option<f64>,
+    /// Exponent of the length by which a beam search divides its scores.
+    pub length_penalty: Option<f64>,
+    /// When a beam search stops looking for better sequences.
+    pub early_stopping: Option<EarlyStopping>,
+}
+
+/// When a beam search stops looking for better sequences, as `early_stopping` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Value")]
+pub enum EarlyStopping {
+    /// `false`: when the best beam of its length is no better than the worst of the ended sequences.
+    #[default]
+    WhenUnlikely,
+    /// `true`: when there are as many ended sequences as beams.
+    WhenFull,
+    /// `"never"`: when no beam can become better than the worst of the ended sequences.
+    Never,
+}
+
+impl TryFrom<Value> for EarlyStopping {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::Bool(false) => Ok(Self::WhenUnlikely),
+            Value::Bool(true) => Ok(Self::WhenFull),
+            Value::String(word) if word == "never" => Ok(Self::Never),
+            _ => Err(format!("early_stopping is {value}; it must be true, false or \"never\"")),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -61,7 +99,7 @@ struct GenerationConfigFile {
 /// One token, several, or none: all three forms are in use.
 #[derive(Default, Deserialize)]
 #[serde(untagged)]
-enum Tokens {
+pub(super) enum Tokens {
     #[default]
     None,
     One(u32),
@@ -69,7 +107,7 @@ enum Tokens {
 }
 
 impl Tokens {
-    fn into_vec(self) -> Vec<u32> {
+    pub(super) fn into_vec(self) -> Vec<u32> {
         match self {
             Self::None => Vec::new(),
             Self::One(token) => vec![token],
@@ -82,6 +120,9 @@ impl ModelConfig {
     /// Reads both files. The end tokens are those of `generation_config.json`, or else of `config.json`.
     pub fn read(folder: &ModelFolder) -> Result<Self, ExecutorError> {
         let path = folder.config();
+        if folder.is_genai() {
+            return Self::read_genai(folder, &path);
+        }
         let config: ConfigFile = read_json(&path)?;
         let context = config.context();
         let context = context.ok_or_else(|| ExecutorError::invalid(&path, "it has no max_position_embeddings"))?;
@@ -89,6 +130,35 @@ impl ModelConfig {
         let (own, general) = (generation.eos_token_id.into_vec(), config.eos_token_id.into_vec());
         let end_tokens = if own.is_empty() { general } else { own };
         Ok(Self { context, end_tokens, defaults: generation.defaults })
+    }
+}
+
+/// The dimensions of the KV cache under the names that Llama and GPT-2 give them. A configuration without them is no
+/// fault: most graphs say so themselves.
+pub(super) fn cache_shape(path: &Path) -> CacheShape {
+    let config: HeadsFile = read_json(path).unwrap_or_default();
+    let all = config.num_attention_heads.or(config.n_head);
+    let width = config.hidden_size.or(config.n_embd);
+    let divided = width.zip(all).and_then(|(width, heads)| width.checked_div(heads));
+    CacheShape { heads: config.num_key_value_heads.or(all), head_size: config.head_dim.or(divided) }
+}
+
+#[derive(Default, Deserialize)]
+struct HeadsFile {
+    num_key_value_heads: Option<i64>,
+    num_attention_heads: Option<i64>,
+    head_dim: Option<i64>,
+    hidden_size: Option<i64>,
+    n_head: Option<i64>,
+    n_embd: Option<i64>,
+}
+
+impl ModelConfig {
+    fn read_genai(folder: &ModelFolder, path: &Path) -> Result<Self, ExecutorError> {
+        let config = GenaiConfig::read(folder.path())?;
+        config.search.check(path)?;
+        let end_tokens = config.model.eos_token_id.into_vec();
+        Ok(Self { context: config.model.context_length, end_tokens, defaults: config.search })
     }
 }
 
@@ -104,7 +174,10 @@ impl GenerationDefaults {
         let settings = [
             ("temperature", self.temperature, limits::TEMPERATURE),
             ("top_p", self.top_p, limits::TOP_P),
+            ("min_p", self.min_p, limits::MIN_P),
+            ("typical_p", self.typical_p, limits::TYPICAL_P),
             ("repetition_penalty", self.repetition_penalty, limits::REPETITION_PENALTY),
+            ("length_penalty", self.length_penalty, LENGTH_PENALTY),
         ];
         for (name, value, (min, max)) in settings {
             if value.is_some_and(|value| !(min..=max).contains(&value)) {
@@ -145,6 +218,10 @@ mod tests {
             (r#"{"n_positions": 8}"#, Some("[]"), "generation_config.json"),
             (r#"{"n_positions": 8}"#, Some(r#"{"temperature": 0}"#), "temperature"),
             (r#"{"n_positions": 8}"#, Some(r#"{"top_p": 2}"#), "top_p"),
+            (r#"{"n_positions": 8}"#, Some(r#"{"min_p": -1}"#), "min_p"),
+            (r#"{"n_positions": 8}"#, Some(r#"{"typical_p": 0}"#), "typical_p"),
+            (r#"{"n_positions": 8}"#, Some(r#"{"length_penalty": 11}"#), "length_penalty"),
+            (r#"{"n_positions": 8}"#, Some(r#"{"early_stopping": "soon"}"#), "early_stopping"),
         ] {
             let error = read(config, generation).unwrap_err();
             assert_eq!(error.code(), "XE-025");
@@ -161,6 +238,20 @@ mod tests {
             (r#"{"n_positions": 8, "eos_token_id": 2}"#, Some(r#"{"eos_token_id": [3, 4]}"#), vec![3, 4]),
         ] {
             assert_eq!(read(config, generation).unwrap().end_tokens, tokens);
+        }
+    }
+
+    #[test]
+    fn early_stopping_has_three_forms() {
+        for (text, meaning) in [
+            ("true", Some(EarlyStopping::WhenFull)),
+            ("false", Some(EarlyStopping::WhenUnlikely)),
+            ("\"never\"", Some(EarlyStopping::Never)),
+            ("null", None),
+        ] {
+            let generation = format!(r#"{{"early_stopping": {text}, "length_penalty": 0.5}}"#);
+            let defaults = read(r#"{"n_positions": 8}"#, Some(&generation)).unwrap().defaults;
+            assert_eq!((defaults.early_stopping, defaults.length_penalty), (meaning, Some(0.5)));
         }
     }
 

@@ -1,44 +1,43 @@
 //! What is in a model folder, found by what the files are, whatever the folder is called.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use super::MANIFEST;
-use crate::{error::ExecutorError, text::DecoderFiles};
+use super::{
+    config::cache_shape,
+    genai::{self, GENAI_CONFIG},
+    layout::{self, GraphFiles},
+};
+use crate::{error::ExecutorError, text::Variant};
 
 const CONFIG: &str = "config.json";
 const GENERATION_CONFIG: &str = "generation_config.json";
 const TOKENIZER: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const TEMPLATE: &str = "chat_template.jinja";
-/// Folders that hold the graph, in the layouts of Optimum and of onnx-community.
-const GRAPH_FOLDERS: [&str; 2] = ["", "onnx/"];
-const GRAPH: &str = "model.onnx";
 
-/// The files of a language model in the layout that Optimum exports and hubs serve.
+/// The files of a language model in one of the [layouts](super::layout) that are in use.
 #[derive(Clone, Debug)]
 pub struct ModelFolder {
     path: PathBuf,
-    graph: String,
-    graph_data: Vec<String>,
+    config: &'static str,
+    graphs: Vec<GraphFiles>,
     optional: Vec<&'static str>,
 }
 
 impl ModelFolder {
     /// Finds the files; the error names what is missing.
     pub fn open(path: &Path) -> Result<Self, ExecutorError> {
-        for file in [CONFIG, TOKENIZER] {
-            if !path.join(file).is_file() {
+        let has = |file: &str| path.join(file).is_file();
+        let config = if has(GENAI_CONFIG) { GENAI_CONFIG } else { CONFIG };
+        for file in [config, TOKENIZER] {
+            if !has(file) {
                 return Err(missing(path, file));
             }
         }
-        let graph = find_graph(path)?;
-        let graph_data = find_graph_data(path, &graph)?;
-        let optional = [GENERATION_CONFIG, TOKENIZER_CONFIG, TEMPLATE];
-        let optional = optional.into_iter().filter(|file| path.join(file).is_file()).collect();
-        Ok(Self { path: path.to_owned(), graph, graph_data, optional })
+        let graphs = if config == GENAI_CONFIG { vec![genai::graphs(path)?] } else { with_cache(path)? };
+        let optional = [CONFIG, GENERATION_CONFIG, TOKENIZER_CONFIG, TEMPLATE];
+        let optional = optional.into_iter().filter(|file| *file != config && has(file)).collect();
+        Ok(Self { path: path.to_owned(), config, graphs, optional })
     }
 
     /// The folder.
@@ -48,23 +47,33 @@ impl ModelFolder {
 
     /// Every file that decides the model's answers, as paths below the folder.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        let graph = self.graph_data.iter().chain([&self.graph]).map(String::as_str);
-        [CONFIG, TOKENIZER].into_iter().chain(self.optional.iter().copied()).chain(graph)
+        let graphs = self.graphs.iter().flat_map(GraphFiles::files);
+        [self.config, TOKENIZER].into_iter().chain(self.optional.iter().copied()).chain(graphs)
     }
 
-    /// The ONNX graph of the decoder.
-    pub fn graph(&self) -> PathBuf {
-        self.path.join(&self.graph)
+    /// The decoder in each precision that is there, the one for tasks that ask for none first.
+    pub fn graphs(&self) -> &[GraphFiles] {
+        &self.graphs
     }
 
-    /// The graphs of the decoder.
-    pub fn decoder(&self) -> DecoderFiles {
-        DecoderFiles::single(self.graph())
+    /// The decoder in this precision.
+    pub fn graph(&self, variant: Variant) -> Option<&GraphFiles> {
+        self.graphs.iter().find(|graph| graph.variant == variant)
     }
 
-    /// `config.json`.
+    /// The precisions that are there, the one for tasks that ask for none first.
+    pub fn variants(&self) -> Vec<Variant> {
+        self.graphs.iter().map(|graph| graph.variant).collect()
+    }
+
+    /// `genai_config.json` in a folder of onnxruntime-genai, otherwise `config.json`.
     pub fn config(&self) -> PathBuf {
-        self.path.join(CONFIG)
+        self.path.join(self.config)
+    }
+
+    /// True for a folder of onnxruntime-genai.
+    pub fn is_genai(&self) -> bool {
+        self.config == GENAI_CONFIG
     }
 
     /// `tokenizer.json`.
@@ -92,61 +101,26 @@ impl ModelFolder {
     }
 }
 
+/// Graphs that do not say how their cache is shaped get it from the configuration.
+fn with_cache(path: &Path) -> Result<Vec<GraphFiles>, ExecutorError> {
+    let mut graphs = layout::find(path)?;
+    let cache = cache_shape(&path.join(CONFIG));
+    graphs.iter_mut().for_each(|graph| graph.cache = cache);
+    Ok(graphs)
+}
+
 fn missing(folder: &Path, file: &str) -> ExecutorError {
     ExecutorError::FileMissing { folder: folder.to_owned(), file: file.to_owned() }
 }
 
-/// `model.onnx`, or else the only ONNX file.
-fn find_graph(path: &Path) -> Result<String, ExecutorError> {
-    let named = GRAPH_FOLDERS.iter().map(|folder| format!("{folder}{GRAPH}")).find(|file| path.join(file).is_file());
-    if let Some(graph) = named {
-        return Ok(graph);
-    }
-    let mut graphs = Vec::new();
-    for folder in GRAPH_FOLDERS {
-        graphs.extend(
-            names(path, folder)?
-                .into_iter()
-                .filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "onnx")),
-        );
-    }
-    match graphs.as_slice() {
-        [] => Err(missing(path, GRAPH)),
-        [graph] => Ok(graph.clone()),
-        several => {
-            let reason = format!("several ONNX files and none is called {GRAPH}: {}", several.join(", "));
-            Err(ExecutorError::invalid(path, &reason))
-        }
-    }
-}
-
-/// Files with the graph's weights: they are called like the graph with something appended.
-fn find_graph_data(path: &Path, graph: &str) -> Result<Vec<String>, ExecutorError> {
-    let folder = graph.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
-    let names = names(path, &folder)?;
-    Ok(names.into_iter().filter(|name| name.starts_with(graph) && name != graph).collect())
-}
-
-/// Names of the files in a subfolder, sorted; none if it is not there.
-fn names(path: &Path, folder: &str) -> Result<Vec<String>, ExecutorError> {
-    let read = |folder_path: &Path| -> io::Result<Vec<String>> {
-        let entries = fs::read_dir(folder_path)?.collect::<io::Result<Vec<_>>>()?;
-        let files = entries.iter().filter(|entry| entry.path().is_file());
-        let names = files.filter_map(|entry| entry.file_name().into_string().ok());
-        Ok(names.filter(|name| name != MANIFEST).map(|name| format!("{folder}{name}")).collect())
-    };
-    let folder_path = path.join(folder);
-    if !folder_path.is_dir() {
-        return Ok(Vec::new());
-    }
-    let mut names = read(&folder_path).map_err(|error| ExecutorError::invalid(&folder_path, &error))?;
-    names.sort_unstable();
-    Ok(names)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use xenon_protocol::task::{Dtype, QuantizeBits};
+
     use super::*;
+    use crate::model::MANIFEST;
 
     fn folder(files: &[&str]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
@@ -160,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let all = [CONFIG, TOKENIZER, GRAPH];
+        let all = [CONFIG, TOKENIZER, "model.onnx"];
         for absent in all {
             let files: Vec<_> = all.into_iter().filter(|file| *file != absent).collect();
             let error = ModelFolder::open(folder(&files).path()).unwrap_err();
@@ -169,12 +143,65 @@ mod tests {
         }
     }
 
+    fn graphs(files: &[&str]) -> Vec<(String, Vec<String>)> {
+        let root = folder(&[&[CONFIG, TOKENIZER], files].concat());
+        let folder = ModelFolder::open(root.path()).unwrap();
+        let described = folder
+            .graphs()
+            .iter()
+            .map(|graph| (graph.variant.to_string(), graph.files().map(ToOwned::to_owned).collect()));
+        described.collect()
+    }
+
     #[test]
     fn a_graph_is_found_in_every_layout() {
-        for graph in ["model.onnx", "onnx/model.onnx", "decoder.onnx", "onnx/decoder_q4.onnx"] {
-            let root = folder(&[CONFIG, TOKENIZER, graph]);
-            assert_eq!(ModelFolder::open(root.path()).unwrap().graph(), root.path().join(graph));
+        for graph in
+            ["model.onnx", "onnx/model.onnx", "decoder.onnx", "onnx/decoder_q4.onnx", "decoder_model_merged.onnx"]
+        {
+            assert_eq!(graphs(&[graph]), [("fp32".to_owned(), vec![graph.to_owned()])]);
         }
+        let pair = ["onnx/decoder_model.onnx", "onnx/decoder_with_past_model.onnx"];
+        assert_eq!(graphs(&pair), [("fp32".to_owned(), pair.map(ToOwned::to_owned).to_vec())]);
+        assert_eq!(
+            graphs(&[&pair[..], &["onnx/decoder_model_merged.onnx"]].concat())[0].1,
+            ["onnx/decoder_model_merged.onnx"]
+        );
+    }
+
+    #[test]
+    fn a_graph_that_continues_prompts_needs_the_one_that_reads_them() {
+        let root = folder(&[CONFIG, TOKENIZER, "decoder_with_past_model.onnx", "other.onnx"]);
+        assert_eq!(ModelFolder::open(root.path()).unwrap_err().code(), "XE-025");
+    }
+
+    #[test]
+    fn precisions_are_read_from_names_and_single_precision_comes_first() {
+        let files = ["onnx/model_q4.onnx", "onnx/model_fp16.onnx", "onnx/model.onnx", "onnx/model_q4.onnx_data"];
+        let found = graphs(&files);
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["fp32", "fp16", "fp32 with quantize_bits 4"]);
+        assert_eq!(found[2].1, ["onnx/model_q4.onnx_data", "onnx/model_q4.onnx"]);
+        let root = folder(&[&[CONFIG, TOKENIZER], &files[..]].concat());
+        let folder = ModelFolder::open(root.path()).unwrap();
+        let q4f16 = Variant { dtype: Dtype::Fp16, quantize_bits: Some(QuantizeBits::Four) };
+        assert_eq!(folder.variants()[0], Variant::FP32);
+        assert_eq!(folder.graph(q4f16), None);
+    }
+
+    #[test]
+    fn a_configuration_of_genai_names_the_graph() {
+        let root = folder(&[TOKENIZER, "decoder.onnx", "decoder.onnx.data", "other.onnx"]);
+        let config = r#"{"model": {"context_length": 8, "decoder": {"filename": "decoder.onnx", "inputs":
+            {"past_key_names": "past_%d_k"}, "outputs": {"logits": "scores"}}}, "search": {}}"#;
+        fs::write(root.path().join(GENAI_CONFIG), config).unwrap();
+        let folder = ModelFolder::open(root.path()).unwrap();
+        let files: Vec<_> = folder.files().collect();
+        assert_eq!(files, [GENAI_CONFIG, TOKENIZER, "decoder.onnx.data", "decoder.onnx"]);
+        let names = &folder.graphs()[0].names;
+        assert_eq!((names.past[0].as_str(), names.logits.as_str()), ("past_%d_k", "scores"));
+        assert_eq!(names.mask, "attention_mask");
+        fs::remove_file(root.path().join("decoder.onnx")).unwrap();
+        assert!(ModelFolder::open(root.path()).unwrap_err().to_string().contains("decoder.onnx"));
     }
 
     #[test]
@@ -200,7 +227,8 @@ mod tests {
         ]);
         let folder = ModelFolder::open(root.path()).unwrap();
         let files: Vec<_> = folder.files().collect();
-        assert_eq!(files, [CONFIG, TOKENIZER, TOKENIZER_CONFIG, TEMPLATE, "onnx/model.onnx_data", "onnx/model.onnx"]);
+        let names = [CONFIG, TOKENIZER, TOKENIZER_CONFIG, TEMPLATE, "onnx/model.onnx_data", "onnx/model.onnx"];
+        assert_eq!(files, [&names[..], &["onnx/model_q4.onnx"]].concat());
         assert_eq!(folder.generation_config(), None);
     }
 }

@@ -1,7 +1,11 @@
 //! The manifest of a model folder, `xenon.json`: which model it is, and the hash of every file that decides its
 //! answers. Two nodes with the same manifest run the same model, to the byte.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 use xenon_protocol::task::ModelId;
@@ -20,6 +24,10 @@ pub struct Manifest {
     pub model: ModelId,
     /// Every file that decides the model's answers, by its path below the folder.
     pub files: BTreeMap<String, FileRecord>,
+    /// Graphs for which it was measured that the number of rows in a pass does not change a bit of a row's result. Only
+    /// with these do sequences and requests share passes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub shares_passes: BTreeSet<String>,
 }
 
 /// One file of a model.
@@ -47,7 +55,7 @@ impl Manifest {
     /// Makes the manifest of a folder from what is in it.
     pub fn describe(folder: &ModelFolder, model: ModelId) -> Result<Self, ExecutorError> {
         let files = folder.files().map(|name| Ok((name.to_owned(), FileRecord::of(&folder.path().join(name))?)));
-        Ok(Self { model, files: files.collect::<Result<_, ExecutorError>>()? })
+        Ok(Self { model, files: files.collect::<Result<_, ExecutorError>>()?, shares_passes: BTreeSet::new() })
     }
 
     /// Writes the manifest into a folder.

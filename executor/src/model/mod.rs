@@ -5,15 +5,18 @@ mod cache;
 mod config;
 pub mod fetch;
 mod folder;
+mod genai;
+pub mod layout;
 mod manifest;
 mod store;
 mod store_error;
 
-pub(crate) use self::config::read_json;
+pub(crate) use self::{config::read_json, layout::mentions};
 pub use self::{
     cache::{CachedModel, ModelCache, ModelLease, Pin, Pins, Record},
-    config::{GenerationDefaults, ModelConfig},
+    config::{EarlyStopping, GenerationDefaults, ModelConfig},
     folder::ModelFolder,
+    layout::GraphFiles,
     manifest::{FileRecord, MANIFEST, Manifest},
     store::{InstalledModel, ModelStore},
     store_error::StoreError,

@@ -6,7 +6,7 @@ use ort::{
     editor::{Graph, Model, Node, ONNX_DOMAIN, Opset},
     memory::MemoryInfo,
     session::{IoBinding, Session},
-    value::{DynValue, Outlet, Shape, SymbolicDimensions, Tensor, TensorElementType, ValueType},
+    value::{DynTensorValueType, DynValue, Outlet, Shape, SymbolicDimensions, Tensor, TensorElementType, ValueType},
 };
 
 use crate::{device::Provider, error::ExecutorError, runtime::Runtime};
@@ -45,6 +45,19 @@ impl KvCache {
     /// Tokens seen so far in each row.
     pub const fn tokens(&self) -> usize {
         self.tokens
+    }
+
+    /// Where the tensors lie, as the runtime tells: in place means that it does not change.
+    pub fn places(&self) -> Vec<usize> {
+        let values = match &self.values {
+            CacheValues::Grown(values) => values.as_slice(),
+            CacheValues::Shared(shared) => &shared.buffers,
+        };
+        let place = |value: &DynValue| {
+            let tensor = value.view().downcast::<DynTensorValueType>();
+            tensor.map_or(0, |tensor| tensor.data_ptr() as usize)
+        };
+        values.iter().map(place).collect()
     }
 }
 

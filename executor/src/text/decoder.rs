@@ -7,38 +7,33 @@ pub trait Decoder {
     /// What the model remembers of the rows' tokens.
     type Cache;
 
-    /// Reads prompts of equal length, one per row. `room` is the most tokens that each row can still grow by. `logits` gets
-    /// those after each row's last token.
+    /// Reads prompts of equal length, one per row. `room` is the most tokens that each row can still grow by. `logits`
+    /// gets the row-major `[rows, vocabulary]` logits after each row's last token.
     fn prefill(&mut self, prompts: &[&[u32]], room: usize, logits: &mut Logits) -> Result<Self::Cache, ExecutorError>;
 
-    /// Reads one more token per row. `logits` gets those after it.
+    /// Reads one more token per row.
     fn step(&mut self, tokens: &[u32], cache: &mut Self::Cache, logits: &mut Logits) -> Result<(), ExecutorError>;
 
-    /// The cache whose row i is row `rows[i]` of the old one: drops rows that ended, copies rows that fork (several
-    /// sequences from one prompt), reorders beams.
+    /// The cache whose row `i` is row `rows[i]` of the old one: drops rows that ended, copies rows that fork (sequences
+    /// from one prompt), reorders beams.
     fn select(&mut self, cache: Self::Cache, rows: &[usize]) -> Result<Self::Cache, ExecutorError>;
 }
 
-/// The logits of several rows, row after row.
+/// Logits of several rows: `values.len() == rows * vocabulary`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Logits {
-    /// `rows * vocabulary` numbers.
+    /// The logits, row after row.
     pub values: Vec<f32>,
-    /// Numbers per row.
+    /// Tokens in the vocabulary.
     pub vocabulary: usize,
 }
 
 impl Logits {
-    /// The logits of one row.
-    pub fn row(&self, row: usize) -> &[f32] {
-        &self.values[row * self.vocabulary..][..self.vocabulary]
-    }
-
-    /// How many rows there are.
-    pub const fn rows(&self) -> usize {
-        match self.values.len().checked_div(self.vocabulary) {
-            Some(rows) => rows,
-            None => 0,
-        }
+    /// The logits of one row. An error if the decoder returned fewer.
+    pub fn row(&self, row: usize) -> Result<&[f32], ExecutorError> {
+        let (start, end) = (row * self.vocabulary, (row + 1) * self.vocabulary);
+        self.values.get(start..end).ok_or_else(|| ExecutorError::Runtime {
+            reason: format!("it returned {} logits, too few for row {row} of {}", self.values.len(), self.vocabulary),
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! What a decoder graph's inputs and outputs are for, from their names and types.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ort::value::{Outlet, TensorElementType, ValueType};
 
@@ -37,6 +37,35 @@ impl Default for PortNames {
             present: [String::from("present.%d.key"), String::from("present.%d.value")],
             logits: "logits".to_owned(),
         }
+    }
+}
+
+/// Where the graphs of a decoder are and what they call their inputs and outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecoderFiles {
+    /// The graph that reads prompts, where that is another than the one that continues them.
+    pub first: Option<PathBuf>,
+    /// The graph.
+    pub graph: PathBuf,
+    /// Its names.
+    pub names: PortNames,
+    /// The dimensions of its cache, for graphs that do not say.
+    pub cache: CacheShape,
+}
+
+/// The fixed dimensions of a KV cache `[rows, heads, tokens, size]`, as far as a model's configuration says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheShape {
+    /// Heads of keys and values.
+    pub heads: Option<i64>,
+    /// Numbers per head.
+    pub head_size: Option<i64>,
+}
+
+impl DecoderFiles {
+    /// One graph with the usual names.
+    pub fn single(graph: impl Into<PathBuf>) -> Self {
+        Self { first: None, graph: graph.into(), names: PortNames::default(), cache: CacheShape::default() }
     }
 }
 
@@ -99,25 +128,24 @@ impl Port {
 }
 
 impl GraphRoles {
-    /// Finds the role of every input; one without a role means that the graph needs something else to run. `path` is
-    /// named in errors.
-    pub fn find(names: &PortNames, inputs: &[Port], outputs: &[Port], path: &Path) -> Result<Self, ExecutorError> {
-        let unsupported = |reason| ExecutorError::GraphUnsupported { path: path.to_owned(), reason };
-        Self::match_ports(names, inputs, outputs).map_err(unsupported)
+    /// Finds the role of every input; one without a role means that the graph needs something else to run.
+    pub fn find(files: &DecoderFiles, inputs: &[Port], outputs: &[Port]) -> Result<Self, ExecutorError> {
+        let unsupported = |reason| ExecutorError::GraphUnsupported { path: files.graph.clone(), reason };
+        Self::match_ports(files, inputs, outputs).map_err(unsupported)
     }
 
     /// The roles of the graph that reads prompts where reading them has a graph of its own, without earlier tokens. What
     /// it writes must be what `next` reads.
     pub fn find_first(
-        names: &PortNames,
+        files: &DecoderFiles,
         inputs: &[Port],
         outputs: &[Port],
         next: &Self,
         path: &Path,
     ) -> Result<Self, ExecutorError> {
         let unsupported = |reason| ExecutorError::GraphUnsupported { path: path.to_owned(), reason };
-        let mut roles = Self::inputs(names, inputs, &[]).map_err(unsupported)?;
-        check_logits(names, outputs).map_err(unsupported)?;
+        let mut roles = Self::inputs(files, inputs, &[]).map_err(unsupported)?;
+        check_logits(&files.names, outputs).map_err(unsupported)?;
         let missing = next.caches.iter().find(|cache| !outputs.iter().any(|port| port.name == cache.present));
         if let Some(cache) = missing {
             return Err(unsupported(format!("it has no output {}", cache.present)));
@@ -126,8 +154,9 @@ impl GraphRoles {
         Ok(roles)
     }
 
-    fn match_ports(names: &PortNames, inputs: &[Port], outputs: &[Port]) -> Result<Self, String> {
-        let roles = Self::inputs(names, inputs, outputs)?;
+    fn match_ports(files: &DecoderFiles, inputs: &[Port], outputs: &[Port]) -> Result<Self, String> {
+        let names = &files.names;
+        let roles = Self::inputs(files, inputs, outputs)?;
         if roles.caches.is_empty() {
             return Err(format!("it has no KV cache (inputs {} and {})", names.past[0], names.past[1]));
         }
@@ -135,7 +164,8 @@ impl GraphRoles {
         Ok(roles)
     }
 
-    fn inputs(names: &PortNames, inputs: &[Port], outputs: &[Port]) -> Result<Self, String> {
+    fn inputs(files: &DecoderFiles, inputs: &[Port], outputs: &[Port]) -> Result<Self, String> {
+        let names = &files.names;
         let (mut tokens, mut mask, mut positions, mut keep, mut branch) = (None, None, None, None, None);
         let mut caches = Vec::new();
         for port in inputs {
@@ -146,7 +176,7 @@ impl GraphRoles {
                 name if KEEP.contains(&name.as_str()) => keep = Some(IntPort::of(port)?),
                 name if name == BRANCH => branch = Some(name.clone()),
                 name => match names.present_of(name) {
-                    Some(present) => caches.push(CachePort::find(port, present, outputs)?),
+                    Some(present) => caches.push(CachePort::find(port, present, outputs, files.cache)?),
                     None => return Err(format!("nothing is known to feed its input {name}")),
                 },
             }
@@ -200,17 +230,25 @@ impl IntPort {
 }
 
 impl CachePort {
-    fn find(past: &Port, present: String, outputs: &[Port]) -> Result<Self, String> {
+    fn find(past: &Port, present: String, outputs: &[Port], shape: CacheShape) -> Result<Self, String> {
         if !outputs.iter().any(|port| port.name == present) {
             return Err(format!("it has the input {} and no output {present}", past.name));
         }
-        match (past.element, past.shape.as_slice()) {
-            (Some(element), &[_, heads, _, head_size]) if heads > 0 && head_size > 0 => {
+        let known = |size: i64, configured| Some(size).filter(|size| *size > 0).or(configured);
+        let &[_, heads, _, head_size] = past.shape.as_slice() else {
+            return Err(format!(
+                "its input {} has the shape {:?}, not [rows, heads, past, size]",
+                past.name, past.shape
+            ));
+        };
+        match (past.element, known(heads, shape.heads), known(head_size, shape.head_size)) {
+            (Some(element), Some(heads), Some(head_size)) => {
                 Ok(Self { past: past.name.clone(), present, element, heads, head_size })
             }
-            (_, shape) => {
-                Err(format!("its input {} has the shape {shape:?}, not [rows, heads, past, size]", past.name))
-            }
+            _ => Err(format!(
+                "neither its input {} nor the model's configuration says how many heads of which size there are",
+                past.name
+            )),
         }
     }
 }
@@ -250,7 +288,7 @@ mod tests {
     }
 
     fn found(inputs: &[Port], outputs: &[Port]) -> Result<GraphRoles, ExecutorError> {
-        GraphRoles::find(&PortNames::default(), inputs, outputs, Path::new("model.onnx"))
+        GraphRoles::find(&DecoderFiles::single("model.onnx"), inputs, outputs)
     }
 
     fn refusal(change: impl FnOnce(&mut Vec<Port>, &mut Vec<Port>)) -> String {
@@ -300,6 +338,18 @@ mod tests {
     }
 
     #[test]
+    fn dimensions_that_the_graph_leaves_open_come_from_the_configuration() {
+        let (mut inputs, outputs) = llama();
+        for port in &mut inputs[3..] {
+            port.shape = vec![-1, -1, -1, -1];
+        }
+        let cache = CacheShape { heads: Some(2), head_size: Some(32) };
+        let files = DecoderFiles { cache, ..DecoderFiles::single("m") };
+        assert_eq!(GraphRoles::find(&files, &inputs, &outputs).unwrap().cache_bytes_per_token(), 2 * 2 * 32 * 4);
+        assert!(found(&inputs, &outputs).unwrap_err().to_string().contains("how many heads"));
+    }
+
+    #[test]
     fn names_may_follow_other_patterns() {
         let (mut inputs, mut outputs) = llama();
         inputs[3].name = "past_0_k".to_owned();
@@ -311,7 +361,8 @@ mod tests {
             present: ["now_%d_k".to_owned(), "now_%d_v".to_owned()],
             ..PortNames::default()
         };
-        let roles = GraphRoles::find(&names, &inputs, &outputs, Path::new("m")).unwrap();
+        let files = DecoderFiles { names, ..DecoderFiles::single("m") };
+        let roles = GraphRoles::find(&files, &inputs, &outputs).unwrap();
         let pairs: Vec<_> = roles.caches.iter().map(|cache| (cache.past.as_str(), cache.present.as_str())).collect();
         assert_eq!(pairs, [("past_0_k", "now_0_k"), ("past_0_v", "now_0_v")]);
     }
@@ -321,7 +372,7 @@ mod tests {
         let (inputs, mut outputs) = llama();
         let next = found(&inputs, &outputs).unwrap();
         let first = |outputs: &[Port]| {
-            GraphRoles::find_first(&PortNames::default(), &inputs[..3], outputs, &next, Path::new("m"))
+            GraphRoles::find_first(&DecoderFiles::single("m"), &inputs[..3], outputs, &next, Path::new("m"))
         };
         assert_eq!(first(&outputs).unwrap().caches, next.caches);
         outputs.pop();

@@ -1,9 +1,7 @@
 //! Running a decoder graph.
 
 use std::{
-    fs::File,
-    io::{BufReader, Read as _},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,29 +14,14 @@ use ort::{
 };
 
 use super::{
-    Logits, PortNames,
+    Logits,
     cache::{CacheValues, KvCache, RowGather, SharedBuffers},
-    graph::{CachePort, GraphRoles, IntPort, Port},
+    graph::{CachePort, DecoderFiles, GraphRoles, IntPort, Port},
 };
-use crate::{device::Provider, error::ExecutorError, runtime::Runtime};
+use crate::{device::Provider, error::ExecutorError, model::mentions, runtime::Runtime};
 
-/// Where the graphs of a decoder are and what they call their inputs and outputs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecoderFiles {
-    /// The graph that reads prompts, where that is another than the one that continues them.
-    pub first: Option<PathBuf>,
-    /// The graph.
-    pub graph: PathBuf,
-    /// Its names.
-    pub names: PortNames,
-}
-
-impl DecoderFiles {
-    /// One graph with the usual names.
-    pub fn single(graph: impl Into<PathBuf>) -> Self {
-        Self { first: None, graph: graph.into(), names: PortNames::default() }
-    }
-}
+/// The operator that can write new keys and values into the buffer of the old ones.
+const SHARING_OPERATOR: &[u8] = b"GroupQueryAttention";
 
 /// How a graph is run. Only `threads` is known not to change a bit of the results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +80,7 @@ impl TextSession {
         files: &DecoderFiles,
     ) -> Result<Self, ExecutorError> {
         let (session, inputs, outputs) = load(runtime, provider, settings, &files.graph)?;
-        let roles = GraphRoles::find(&files.names, &inputs, &outputs, &files.graph)?;
+        let roles = GraphRoles::find(files, &inputs, &outputs)?;
         let first = match &files.first {
             Some(path) => Some(load_first(runtime, provider, settings, files, &roles, path)?),
             None => None,
@@ -114,7 +97,8 @@ impl TextSession {
             host_memory: host,
             in_runtime: Duration::ZERO,
         };
-        opened.shared_buffers = opened.first.is_none() && names_shared_buffers(&files.graph)? && opened.shares_buffers();
+        opened.shared_buffers =
+            opened.first.is_none() && mentions(&files.graph, SHARING_OPERATOR)? && opened.shares_buffers();
         opened.in_runtime = Duration::ZERO;
         Ok(opened)
     }
@@ -149,12 +133,7 @@ impl TextSession {
     ///
     /// # Panics
     /// If there are not as many rows as in the cache, or they differ in length.
-    pub fn forward(
-        &mut self,
-        rows: &[&[u32]],
-        cache: &mut KvCache,
-        logits: &mut Logits,
-    ) -> Result<(), ExecutorError> {
+    pub fn forward(&mut self, rows: &[&[u32]], cache: &mut KvCache, logits: &mut Logits) -> Result<(), ExecutorError> {
         assert_eq!(rows.len(), cache.rows, "one list of tokens for each row of the cache");
         let width = rows.first().map_or(0, |row| row.len());
         assert!(rows.iter().all(|row| row.len() == width), "rows of one length");
@@ -339,12 +318,7 @@ impl IntPort {
 
 type Ports = (Session, Vec<Port>, Vec<Port>);
 
-fn load(
-    runtime: &Runtime,
-    provider: Provider,
-    settings: SessionSettings,
-    path: &Path,
-) -> Result<Ports, ExecutorError> {
+fn load(runtime: &Runtime, provider: Provider, settings: SessionSettings, path: &Path) -> Result<Ports, ExecutorError> {
     let builder = provider.register(Session::builder(runtime.environment())?)?;
     let builder = builder.with_optimization_level(settings.optimization)?.with_prepacking(settings.prepacking)?;
     let mut builder = builder.with_intra_threads(settings.threads.unwrap_or(0))?;
@@ -364,7 +338,7 @@ fn load_first(
     path: &Path,
 ) -> Result<Loaded, ExecutorError> {
     let (session, inputs, outputs) = load(runtime, provider, settings, path)?;
-    let roles = GraphRoles::find_first(&files.names, &inputs, &outputs, next, path)?;
+    let roles = GraphRoles::find_first(files, &inputs, &outputs, next, path)?;
     Ok(Loaded { session, roles, reads_cache: false })
 }
 
@@ -373,26 +347,6 @@ fn load_error(path: &Path, error: ort::Error) -> ExecutorError {
     match ExecutorError::from(error) {
         ExecutorError::Runtime { reason } => ExecutorError::invalid(path, &reason),
         other => other,
-    }
-}
-
-/// Whether the graph's file names the operator that can share its buffers. Asking the runtime is only worth it then.
-fn names_shared_buffers(path: &Path) -> Result<bool, ExecutorError> {
-    const OPERATOR: &[u8] = b"GroupQueryAttention";
-    let unreadable = |error: std::io::Error| ExecutorError::invalid(path, &error);
-    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
-    let mut chunk = Vec::new();
-    loop {
-        // The end of the last chunk stays: the name may lie across the border.
-        let kept = chunk.len().min(OPERATOR.len());
-        chunk.drain(..chunk.len() - kept);
-        let read = file.by_ref().take(1 << 20).read_to_end(&mut chunk).map_err(unreadable)?;
-        if memchr::memmem::find(&chunk, OPERATOR).is_some() {
-            return Ok(true);
-        }
-        if read == 0 {
-            return Ok(false);
-        }
     }
 }
 
