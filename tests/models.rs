@@ -67,7 +67,8 @@ fn a_fetch_that_is_killed_goes_on_from_what_is_on_disk() {
     let fetched: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!((fetched["model"].as_str(), fetched["present"].as_bool()), (Some(MODEL), Some(false)));
     stdout(&xenon(&hub, root.path(), &["verify"]).output().unwrap());
-    let starts: Vec<_> = hub.served().iter().filter(|served| served.path == "model.onnx").map(|served| served.start).collect();
+    let starts: Vec<_> =
+        hub.served().iter().filter(|served| served.path == "model.onnx").map(|served| served.start).collect();
     assert_eq!(starts, [0, 1, 70_000, 250_000]);
     assert_eq!(hub.sent(), NEEDED);
 }

@@ -64,7 +64,8 @@ impl ExecutionClass {
 
     /// This machine's entry for the file of measured classes.
     pub fn golden(&self) -> GoldenClass {
-        let find = |name: &str| self.ingredients.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let find =
+            |name: &str| self.ingredients.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         GoldenClass {
             cpu: find("cpu").unwrap_or_default(),
             provider: find("provider").unwrap_or_default(),

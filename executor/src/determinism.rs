@@ -10,9 +10,8 @@ use serde::Serialize;
 use crate::{
     device::Provider,
     error::ExecutorError,
-    model::ModelFolder,
     runtime::Runtime,
-    text::{Logits, SessionSettings, TextSession},
+    text::{DecoderFiles, Logits, SessionSettings, TextSession},
 };
 
 /// Tokens of the prompt.
@@ -77,18 +76,18 @@ const VARIATIONS: [(&str, &str, Way); 16] = [
     ("prompt in chunks of", "1", Way { chunk: 1, ..REFERENCE }),
 ];
 
-/// Measures a model's whole matrix. It loads the model once for each variation.
+/// Measures the whole matrix of a decoder. It is loaded once for each variation.
 ///
 /// # Errors
 /// Those of loading and running the model.
 pub fn measure(
     runtime: &'static Runtime,
     provider: Provider,
-    folder: &ModelFolder,
+    files: &DecoderFiles,
 ) -> Result<Vec<Variation>, ExecutorError> {
-    let reference = read(runtime, provider, folder, REFERENCE)?;
+    let reference = read(runtime, provider, files, REFERENCE)?;
     let variation = |(setting, value, way): &(&'static str, &'static str, Way)| {
-        let other = read(runtime, provider, folder, *way)?;
+        let other = read(runtime, provider, files, *way)?;
         Ok(compare(setting, value, &reference, &other))
     };
     VARIATIONS.iter().map(variation).collect()
@@ -98,10 +97,10 @@ pub fn measure(
 fn read(
     runtime: &'static Runtime,
     provider: Provider,
-    folder: &ModelFolder,
+    files: &DecoderFiles,
     way: Way,
 ) -> Result<Vec<Logits>, ExecutorError> {
-    let mut session = TextSession::open(runtime, provider, way.settings, &folder.decoder())?;
+    let mut session = TextSession::open(runtime, provider, way.settings, files)?;
     let mut logits = Logits::default();
     // What follows needs to know how many tokens there are.
     let mut cache = session.empty_cache(1, 1)?;
@@ -123,10 +122,9 @@ fn read(
 
 /// Compares every row with the reference's one.
 fn compare(setting: &'static str, value: &'static str, reference: &[Logits], other: &[Logits]) -> Variation {
-    let same = |pair: (&Logits, &Logits)| (0..pair.1.rows()).all(|row| bits(pair.0.row(0)).eq(bits(pair.1.row(row))));
-    let difference = |pair: (&Logits, &Logits)| {
-        (0..pair.1.rows()).map(|row| largest(pair.0.row(0), pair.1.row(row))).fold(0.0, f32::max)
-    };
+    let same = |(one, other): (&Logits, &Logits)| rows(other).all(|row| bits(&one.values).eq(bits(row)));
+    let difference =
+        |(one, other): (&Logits, &Logits)| rows(other).map(|row| largest(&one.values, row)).fold(0.0, f32::max);
     let pairs = || reference.iter().zip(other);
     Variation {
         setting,
@@ -135,6 +133,10 @@ fn compare(setting: &'static str, value: &'static str, reference: &[Logits], oth
         same_decode: pairs().skip(1).all(same),
         largest_difference: pairs().map(difference).fold(0.0, f32::max),
     }
+}
+
+fn rows(logits: &Logits) -> impl Iterator<Item = &[f32]> {
+    logits.values.chunks(logits.vocabulary.max(1))
 }
 
 fn bits(logits: &[f32]) -> impl Iterator<Item = u32> {

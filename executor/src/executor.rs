@@ -139,8 +139,10 @@ impl Executor {
 /// Says which part of a model a GPU runs. On the processor there is nothing to say.
 fn log_placement(runtime: &Runtime, provider: Provider, folder: &Path) -> Result<(), ExecutorError> {
     if provider != Provider::Cpu {
-        let placement = Placement::of(runtime, provider, &ModelFolder::open(folder)?.graph())?;
-        tracing::info!(folder = %folder.display(), %placement, "loaded on {}", provider.device());
+        for graph in ModelFolder::open(folder)?.graphs() {
+            let placement = Placement::of(runtime, provider, &folder.join(&graph.graph))?;
+            tracing::info!(graph = %folder.join(&graph.graph).display(), %placement, "runs on {}", provider.device());
+        }
     }
     Ok(())
 }

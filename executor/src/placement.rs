@@ -36,7 +36,8 @@ impl Placement {
         let builder = builder.with_optimization_level(GraphOptimizationLevel::All)?;
         let builder = builder.with_logger(listener(found.clone()))?;
         let mut builder = builder.with_log_level(LogLevel::Verbose)?;
-        let session = builder.commit_from_file(graph).map_err(|error| ExecutorError::invalid(graph, error.message()))?;
+        let session =
+            builder.commit_from_file(graph).map_err(|error| ExecutorError::invalid(graph, error.message()))?;
         drop(session);
         let placement = found.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if placement.nodes.is_empty() {
@@ -96,7 +97,9 @@ mod tests {
 
     #[test]
     fn only_lines_about_placements_count() {
-        for line in ["Node placements", "  MatMul (/layers.0/q)", "placed on [x]", "placed on [x]. Number of nodes: many"] {
+        for line in
+            ["Node placements", "  MatMul (/layers.0/q)", "placed on [x]", "placed on [x]. Number of nodes: many"]
+        {
             assert_eq!(placed(line), None, "{line}");
         }
         let line = " All nodes placed on [CPUExecutionProvider]. Number of nodes: 42";

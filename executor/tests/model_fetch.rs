@@ -11,7 +11,7 @@ use xenon_executor::{
     ExecutorError,
     model::{
         Manifest, ModelCache, ModelStore,
-        fetch::{FetchConfig, FetchEvent, FetchRequest, Fetched, Fetcher, HubToken, RetryPolicy, Selection, Variant},
+        fetch::{FetchConfig, FetchEvent, FetchRequest, Fetched, Fetcher, HubToken, Precision, RetryPolicy, Selection},
     },
 };
 
@@ -206,7 +206,7 @@ async fn a_hash_that_is_none_is_refused() {
 async fn only_the_files_of_the_variant_are_fetched() {
     let (hub, root) = (Hub::start(&model_files()), tempfile::tempdir().unwrap());
     let fetcher = Fetcher::new(ModelCache::open(root.path(), None).unwrap(), config(&hub)).unwrap();
-    let selection = Selection { variants: vec![Variant::Q4], ..Selection::default() };
+    let selection = Selection { variants: vec![Precision::Q4], ..Selection::default() };
     let request = FetchRequest { source: "org/model".parse().unwrap(), selection, name: None };
     fetcher.fetch(&request, &|_| {}).await.unwrap();
     let paths: Vec<_> = hub.served().into_iter().map(|served| served.path).collect();

@@ -10,9 +10,9 @@ use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use eyre::Result;
 use serde::Serialize;
 use xenon_executor::{
-    Device, ExecutionClass, GoldenClasses,
+    Device, ExecutionClass, ExecutorError, GoldenClasses,
     determinism::{Variation, measure},
-    model::{Manifest, ModelFolder},
+    model::{GraphFiles, Manifest, ModelFolder},
     runtime,
 };
 
@@ -24,6 +24,13 @@ use crate::error::CliError;
 struct Measured {
     model: String,
     machine: Vec<(&'static str, String)>,
+    graphs: Vec<MeasuredGraph>,
+}
+
+/// The matrix of one graph.
+#[derive(Serialize)]
+struct MeasuredGraph {
+    graph: String,
     variations: Vec<Variation>,
 }
 
@@ -32,12 +39,19 @@ pub(super) fn run(args: &DeterminismArgs) -> Result<()> {
     let runtime = runtime::load(None)?;
     let provider = args.device.parse::<Device>()?.provider(runtime)?;
     let class = ExecutionClass::detect(runtime, provider)?;
+    let folder = ModelFolder::open(&args.model)?;
+    let matrix = |graph: &GraphFiles| {
+        let variations = measure(runtime, provider, &graph.below(folder.path()))?;
+        Ok(MeasuredGraph { graph: graph.graph.clone(), variations })
+    };
     let measured = Measured {
         model: Manifest::read(&args.model)?.model.to_string(),
         machine: class.ingredients().collect(),
-        variations: measure(runtime, provider, &ModelFolder::open(&args.model)?)?,
+        graphs: folder.graphs().iter().map(matrix).collect::<Result<_, ExecutorError>>()?,
     };
-    println!("{}", table(&measured.variations));
+    for graph in &measured.graphs {
+        println!("{}\n{}", graph.graph, table(&graph.variations));
+    }
     if let Some(folder) = &args.write {
         write(&folder.join("determinism.json"), &(serde_json::to_string_pretty(&measured)? + "\n"))?;
         write(&folder.join("determinism.md"), &document(&measured, args))?;
@@ -78,10 +92,14 @@ fn document(measured: &Measured, args: &DeterminismArgs) -> String {
         measured.model
     );
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    text += &line(&HEADER.map(String::from));
-    text += &line(&HEADER.map(|_| String::from("---")));
-    measured.variations.iter().for_each(|variation| text += &line(&row(variation)));
-    text += "\nMeasured on:\n\n";
+    for graph in &measured.graphs {
+        let _ = write!(text, "## {}\n\n", graph.graph);
+        text += &line(&HEADER.map(String::from));
+        text += &line(&HEADER.map(|_| String::from("---")));
+        graph.variations.iter().for_each(|variation| text += &line(&row(variation)));
+        text += "\n";
+    }
+    text += "## Measured on\n\n";
     for (name, value) in &measured.machine {
         let _ = writeln!(text, "- {name}: `{value}`");
     }

@@ -7,7 +7,7 @@ use eyre::{Result, eyre};
 use xenon_executor::{
     Device, DeviceReport, ExecutionClass, ExecutorError, Placement,
     memory::{Memory as _, Needs, SystemMemory},
-    model::{InstalledModel, ModelFolder, ModelStore},
+    model::{GraphFiles, InstalledModel, ModelFolder, ModelStore},
     runtime,
 };
 use xenon_protocol::{pinned, task::ModelId};
@@ -71,7 +71,8 @@ fn class(device: &str) -> Result<String, ExecutorError> {
 }
 
 fn memory() -> Result<String> {
-    let free = SystemMemory::default().free().ok_or_else(|| eyre!("this system does not say how much memory is free"))?;
+    let free =
+        SystemMemory::default().free().ok_or_else(|| eyre!("this system does not say how much memory is free"))?;
     Ok(ByteSize(free).to_string())
 }
 
@@ -99,6 +100,11 @@ fn placement(args: &CheckArgs, model: &ModelId) -> Result<String, ExecutorError>
     let runtime = runtime::load(None)?;
     let provider = args.device.parse::<Device>()?.provider(runtime)?;
     let store = ModelStore::open(&args.models)?;
-    let graph = ModelFolder::open(&store.find(model)?.folder)?.graph();
-    Ok(Placement::of(runtime, provider, &graph)?.to_string())
+    let folder = ModelFolder::open(&store.find(model)?.folder)?;
+    let line = |graph: &GraphFiles| {
+        let placement = Placement::of(runtime, provider, &folder.path().join(&graph.graph))?;
+        Ok(format!("{}: {placement}", graph.graph))
+    };
+    let lines: Result<Vec<_>, ExecutorError> = folder.graphs().iter().map(line).collect();
+    Ok(lines?.join("\n"))
 }

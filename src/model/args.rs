@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
-use xenon_executor::model::fetch::Variant;
+use xenon_executor::model::fetch::Precision;
 use xenon_protocol::task::ModelId;
 
 /// What to do with models.
@@ -40,7 +40,7 @@ pub(crate) struct FetchArgs {
     pub(crate) sources: Vec<String>,
     /// The precision of the weights; may be given several times. fp32, or the only one there is, without it.
     #[arg(long = "variant", value_name = "VARIANT")]
-    pub(crate) variants: Vec<Variant>,
+    pub(crate) variants: Vec<Precision>,
     /// The folder of the source that holds the model.
     #[arg(long, default_value = "", hide_default_value = true, value_name = "PATH")]
     pub(crate) folder: String,

@@ -11,7 +11,6 @@ mod manifest;
 mod store;
 mod store_error;
 
-pub(crate) use self::{config::read_json, layout::mentions};
 pub use self::{
     cache::{CachedModel, ModelCache, ModelLease, Pin, Pins, Record},
     config::{EarlyStopping, GenerationDefaults, ModelConfig},
@@ -21,3 +20,4 @@ pub use self::{
     store::{InstalledModel, ModelStore},
     store_error::StoreError,
 };
+pub(crate) use self::{config::read_json, layout::mentions};

@@ -27,7 +27,7 @@ pub use self::{
     pins::{Pin, Pins},
     record::Record,
 };
-use super::{InstalledModel, MANIFEST, ModelFolder, ModelStore, StoreError};
+use super::{InstalledModel, MANIFEST, Manifest, ModelFolder, ModelStore, StoreError};
 use crate::error::ExecutorError;
 
 /// How often the use of a model in use is recorded.
@@ -135,7 +135,8 @@ impl ModelCache {
         installed.manifest.verify(&ModelFolder::open(&installed.folder)?)?;
         let record = self.record(installed)?;
         let (source, folder) = record.map_or_else(Default::default, |record| (Some(record.source), record.folder));
-        let pin = Pin { source, folder, files: installed.manifest.files.clone() };
+        let Manifest { files, shares_passes, .. } = installed.manifest.clone();
+        let pin = Pin { source, folder, files, shares_passes };
         let _lock = FileLock::exclusive(&self.layout.lock())?;
         let mut pins = self.pins()?;
         pins.models.insert(installed.manifest.model.clone(), pin.clone());

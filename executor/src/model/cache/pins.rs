@@ -1,6 +1,9 @@
 //! The pinned models: those that must stay as they are, with the hash of every file.
 
-use std::{collections::BTreeMap, fs, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+};
 
 use serde::{Deserialize, Serialize};
 use xenon_protocol::task::ModelId;
@@ -28,6 +31,9 @@ pub struct Pin {
     pub folder: String,
     /// Length and SHA-256 of every file.
     pub files: BTreeMap<String, FileRecord>,
+    /// Graphs with which rows may share passes, as in the manifest.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub shares_passes: BTreeSet<String>,
 }
 
 impl Pins {
@@ -48,6 +54,9 @@ impl Pins {
     pub(in crate::model) fn check(&self, manifest: &Manifest) -> Result<(), StoreError> {
         let Some(pin) = self.models.get(&manifest.model) else { return Ok(()) };
         let differs = |reason| Err(StoreError::PinDiffers { model: manifest.model.clone(), reason });
+        if manifest.shares_passes != pin.shares_passes {
+            return differs(String::from("other graphs share passes"));
+        }
         for (name, pinned) in &pin.files {
             match manifest.files.get(name) {
                 None => return differs(format!("{name} is missing")),
@@ -74,9 +83,16 @@ mod tests {
     #[test]
     fn every_difference_from_the_pin_is_told() {
         let model: ModelId = "a/b@1".parse().unwrap();
-        let pin = Pin { source: None, folder: String::new(), files: files(&[("x", 1), ("y", 2)]) };
+        let shares_passes = BTreeSet::from([String::from("x")]);
+        let files_of = files(&[("x", 1), ("y", 2)]);
+        let pin = Pin { source: None, folder: String::new(), files: files_of, shares_passes: shares_passes.clone() };
         let pins = Pins { models: BTreeMap::from([(model.clone(), pin)]) };
-        let check = |names: &[(&str, u64)]| pins.check(&Manifest { model: model.clone(), files: files(names) });
+        let manifest = |names: &[(&str, u64)]| Manifest {
+            model: model.clone(),
+            files: files(names),
+            shares_passes: shares_passes.clone(),
+        };
+        let check = |names: &[(&str, u64)]| pins.check(&manifest(names));
         for (names, told) in [
             (&[("x", 1)][..], "y is missing"),
             (&[("x", 1), ("y", 3)], "y is another"),
@@ -87,6 +103,8 @@ mod tests {
             assert!(error.to_string().contains(told), "{error}");
         }
         assert!(check(&[("x", 1), ("y", 2)]).is_ok());
-        assert!(pins.check(&Manifest { model: "a/c@1".parse().unwrap(), files: files(&[]) }).is_ok());
+        let other = Manifest { shares_passes: BTreeSet::new(), ..manifest(&[("x", 1), ("y", 2)]) };
+        assert_eq!(pins.check(&other).unwrap_err().code(), "XE-120");
+        assert!(pins.check(&Manifest { model: "a/c@1".parse().unwrap(), ..manifest(&[]) }).is_ok());
     }
 }

@@ -120,7 +120,7 @@ fn describe(plan: &Plan, files: &Path) -> Result<Manifest, StoreError> {
         Ok((file.path.to_string(), FileRecord { size: file.size, sha256 }))
     };
     let files = plan.files.iter().map(record).collect::<Result<_, StoreError>>()?;
-    Ok(Manifest { model: plan.model.clone(), files })
+    Ok(Manifest { model: plan.model.clone(), files, shares_passes: plan.shares_passes.clone() })
 }
 
 fn occupied(target: &Path, error: &io::Error) -> StoreError {

@@ -1,5 +1,7 @@
 //! What a hub, or any web server with a manifest, has to offer.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use url::Url;
 use xenon_protocol::task::ModelId;
@@ -11,6 +13,18 @@ use crate::model::{MANIFEST, Manifest, StoreError};
 const MAX_PAGES: usize = 100;
 /// The revision that a hub calls its main one.
 const MAIN: &str = "main";
+
+/// What a source offers.
+pub(super) struct Offered {
+    /// The name that it gives the model.
+    pub(super) model: ModelId,
+    /// Where exactly the model comes from.
+    pub(super) source: String,
+    /// All its files.
+    pub(super) files: Vec<PlannedFile>,
+    /// Graphs with which rows may share passes, as far as the source says.
+    pub(super) shares_passes: BTreeSet<String>,
+}
 
 /// A revision as the hub resolved it.
 #[derive(Deserialize)]
@@ -141,7 +155,7 @@ pub(super) fn extend<'a>(folder: &Url, parts: impl IntoIterator<Item = &'a str>)
 }
 
 /// The manifest in a folder of a web server, and the files that it lists.
-pub(super) async fn manifest(http: &Http, folder: &Url) -> Result<(ModelId, Vec<PlannedFile>), StoreError> {
+pub(super) async fn manifest(http: &Http, folder: &Url) -> Result<Offered, StoreError> {
     let url = extend(folder, [MANIFEST])?;
     let (manifest, _): (Manifest, _) = http.json(&url).await?;
     let invalid = |reason: String| StoreError::AnswerInvalid { url: url.to_string(), reason };
@@ -157,5 +171,7 @@ pub(super) async fn manifest(http: &Http, folder: &Url) -> Result<(ModelId, Vec<
         let url = extend(folder, path.as_str().split('/'))?;
         Ok(PlannedFile { path, url, size: record.size, hash })
     };
-    Ok((manifest.model, manifest.files.into_iter().map(file).collect::<Result<_, _>>()?))
+    let files = manifest.files.into_iter().map(file).collect::<Result<_, StoreError>>()?;
+    let source = folder.to_string();
+    Ok(Offered { model: manifest.model, source, files, shares_passes: manifest.shares_passes })
 }

@@ -18,12 +18,12 @@ use tokio::task::spawn_blocking;
 use url::Url;
 use xenon_protocol::task::ModelId;
 
-use self::{download::Partial, http::Http};
+use self::{download::Partial, http::Http, hub::Offered};
 pub use self::{
     http::{HubToken, RetryPolicy},
     path::FilePath,
     plan::{FileHash, Plan, PlannedFile},
-    select::{Selection, Variant},
+    select::{Precision, Selection},
     source::Source,
 };
 use super::{
@@ -238,13 +238,14 @@ impl Fetcher {
         if let Some((name, pin)) = pinned.transpose()? {
             return self.pinned(name, pin);
         }
-        let (model, source, files) = self.offered(&request.source).await?;
+        let Offered { model, source, files, shares_passes } = self.offered(&request.source).await?;
         let files = match &request.source {
             // A manifest lists what belongs to the model and nothing else.
             Source::Url(_) if is_default(&request.selection) => files,
             source => request.selection.choose(source, files)?,
         };
-        let plan = Plan { model: request.name.clone().unwrap_or(model), source, files }.checked()?;
+        let model = request.name.clone().unwrap_or(model);
+        let plan = Plan { model, source, files, shares_passes }.checked()?;
         if plan.model.revision().is_none() {
             let reason = String::from("a name to install under has a revision, org/name@revision");
             return Err(StoreError::SourceInvalid { source_text: plan.model.to_string(), reason });
@@ -253,21 +254,18 @@ impl Fetcher {
         Ok(Order { plan, folder, asked: request.source.to_string() })
     }
 
-    /// The name that a source gives a model, where exactly it comes from, and all its files.
-    async fn offered(&self, source: &Source) -> Result<(ModelId, String, Vec<PlannedFile>), StoreError> {
+    async fn offered(&self, source: &Source) -> Result<Offered, StoreError> {
         let (http, endpoint) = (&self.http, &self.config.endpoint);
         match source {
-            Source::Url(folder) => {
-                let (model, files) = hub::manifest(http, folder).await?;
-                Ok((model, source.to_string(), files))
-            }
+            Source::Url(folder) => hub::manifest(http, folder).await,
             Source::Hub { repository, revision } => {
                 let commit = hub::commit(http, endpoint, repository, revision.as_deref()).await?;
                 let files = hub::files(http, endpoint, repository, &commit).await?;
                 let name = format!("{repository}@{commit}");
                 let invalid =
                     || StoreError::SourceInvalid { source_text: name.clone(), reason: String::from("it is no name") };
-                Ok((name.parse().map_err(|_| invalid())?, name, files))
+                let model = name.parse().map_err(|_| invalid())?;
+                Ok(Offered { model, source: name, files, shares_passes: BTreeSet::new() })
             }
         }
     }
@@ -291,7 +289,7 @@ impl Fetcher {
             let url = self.address(&source, &pin.folder, &path)?;
             files.push(PlannedFile { path, url, size: record.size, hash });
         }
-        let plan = Plan { model, source: asked.clone(), files }.checked()?;
+        let plan = Plan { model, source: asked.clone(), files, shares_passes: pin.shares_passes }.checked()?;
         Ok(Order { plan, folder: pin.folder, asked })
     }
 

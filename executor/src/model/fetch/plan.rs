@@ -21,6 +21,8 @@ pub struct Plan {
     pub source: String,
     /// Its files, by path.
     pub files: Vec<PlannedFile>,
+    /// Graphs with which rows may share passes, as [`Manifest`](crate::model::Manifest) lists them.
+    pub shares_passes: BTreeSet<String>,
 }
 
 /// One file to fetch.
@@ -140,7 +142,7 @@ mod tests {
             hash: FileHash::Sha256(String::new()),
         };
         let files = paths.iter().map(file).collect();
-        Plan { model: "a/b@1".parse().unwrap(), source: String::new(), files }.checked()
+        Plan { model: "a/b@1".parse().unwrap(), source: String::new(), files, shares_passes: BTreeSet::new() }.checked()
     }
 
     #[test]

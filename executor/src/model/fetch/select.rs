@@ -27,13 +27,15 @@ const IMAGE_GRAPHS_NEEDED: usize = 3;
 /// Folders of an image model that hold small files alone.
 const IMAGE_FOLDERS: [&str; 3] = ["scheduler", "tokenizer", "tokenizer_2"];
 /// What the names of graphs begin with, the preferred ones first.
-const GRAPH_NAMES: [&str; 2] = ["model", "decoder_model_merged"];
+const GRAPH_NAMES: [&str; 3] = ["model", "decoder_model_merged", "decoder_with_past_model"];
+/// The graph that reads prompts, beside the last of those.
+const FIRST_GRAPH: (&str, &str) = ("decoder_with_past_model", "decoder_model");
 /// Weights beside a graph that are not called like it, from older exports.
 const OLD_WEIGHTS: &str = "weights.pb";
 
 /// The precision of a graph, as its file's name says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Variant {
+pub enum Precision {
     /// 32-bit floating point: no suffix.
     Fp32,
     /// 16-bit floating point.
@@ -51,17 +53,18 @@ pub enum Variant {
 }
 
 /// Variants by the suffix of the graph's name.
-const SUFFIXES: [(&str, Variant); 7] = [
-    ("_fp16", Variant::Fp16),
-    ("_q4", Variant::Q4),
-    ("_q4f16", Variant::Q4F16),
-    ("_int8", Variant::Int8),
-    ("_quantized", Variant::Int8),
-    ("_uint8", Variant::Uint8),
-    ("_bnb4", Variant::Bnb4),
+const SUFFIXES: [(&str, Precision); 8] = [
+    ("_fp16", Precision::Fp16),
+    ("_q4", Precision::Q4),
+    ("_q4f16", Precision::Q4F16),
+    ("_int8", Precision::Int8),
+    ("_quantized", Precision::Int8),
+    ("_q8", Precision::Int8),
+    ("_uint8", Precision::Uint8),
+    ("_bnb4", Precision::Bnb4),
 ];
 
-impl Variant {
+impl Precision {
     const ALL: [(Self, &'static str); 7] = [
         (Self::Fp32, "fp32"),
         (Self::Fp16, "fp16"),
@@ -78,13 +81,13 @@ impl Variant {
     }
 }
 
-impl fmt::Display for Variant {
+impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Variant {
+impl FromStr for Precision {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
@@ -98,7 +101,7 @@ impl FromStr for Variant {
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// The precisions; the only one there is, or fp32, if none is named.
-    pub variants: Vec<Variant>,
+    pub variants: Vec<Precision>,
     /// The folder of the source that holds the model; the whole source if it is empty.
     pub folder: String,
     /// Patterns of further files, such as `*.txt`. If one of them takes a graph, no other is taken.
@@ -136,10 +139,11 @@ impl Selection {
 
     fn text<'a>(&self, offer: &'a Offer<'_>) -> Result<Vec<&'a str>, StoreError> {
         let named: Vec<_> = TEXT_FILES.into_iter().filter_map(|file| offer.path(file)).collect();
-        for needed in ["config.json", "tokenizer.json"] {
-            if !offer.has(needed) {
-                return Err(offer.lacks(needed));
-            }
+        if !offer.has("config.json") && !offer.has("genai_config.json") {
+            return Err(offer.lacks("config.json"));
+        }
+        if !offer.has("tokenizer.json") {
+            return Err(offer.lacks("tokenizer.json"));
         }
         let graphs = match self.included_graph(offer) {
             true => Vec::new(),
@@ -178,19 +182,22 @@ impl Selection {
         for variant in self.wanted(offer, &offered)? {
             let graph = offered.get(&variant).ok_or_else(|| offer.has_no(variant, &offered))?;
             chosen.extend(offer.with_weights(graph));
+            if let Some(first) = offer.first_graph(graph)? {
+                chosen.extend(offer.with_weights(&first));
+            }
         }
         Ok(chosen)
     }
 
-    fn wanted(&self, offer: &Offer<'_>, offered: &BTreeMap<Variant, &str>) -> Result<Vec<Variant>, StoreError> {
+    fn wanted(&self, offer: &Offer<'_>, offered: &BTreeMap<Precision, &str>) -> Result<Vec<Precision>, StoreError> {
         let mut variants = self.variants.clone();
         variants.sort_unstable();
         variants.dedup();
         match (variants.is_empty(), offered.len()) {
             (false, _) => Ok(variants),
             (true, 1) => Ok(offered.keys().copied().collect()),
-            (true, _) if offered.contains_key(&Variant::Fp32) => Ok(vec![Variant::Fp32]),
-            (true, _) => Err(offer.has_no(Variant::Fp32, offered)),
+            (true, _) if offered.contains_key(&Precision::Fp32) => Ok(vec![Precision::Fp32]),
+            (true, _) => Err(offer.has_no(Precision::Fp32, offered)),
         }
     }
 }
@@ -218,7 +225,7 @@ impl Offer<'_> {
         StoreError::LayoutIncomplete { source_text: self.source.to_string(), file: file.to_owned() }
     }
 
-    fn has_no(&self, variant: Variant, offered: &BTreeMap<Variant, &str>) -> StoreError {
+    fn has_no(&self, variant: Precision, offered: &BTreeMap<Precision, &str>) -> StoreError {
         StoreError::VariantMissing {
             source_text: self.source.to_string(),
             wanted: variant.to_string(),
@@ -227,7 +234,7 @@ impl Offer<'_> {
     }
 
     /// The graphs of a folder, by variant.
-    fn graphs(&self, folder: &str) -> BTreeMap<Variant, &str> {
+    fn graphs(&self, folder: &str) -> BTreeMap<Precision, &str> {
         let prefix = below(folder, "");
         let names = || {
             let names = self.paths().filter_map(|path| path.strip_prefix(&prefix).map(|name| (path, name)));
@@ -245,23 +252,32 @@ impl Offer<'_> {
         match names().collect::<Vec<_>>().as_slice() {
             [(path, name)] => {
                 let suffix = SUFFIXES.iter().find(|(suffix, _)| name.ends_with(suffix));
-                BTreeMap::from([(suffix.map_or(Variant::Fp32, |(_, variant)| *variant), *path)])
+                BTreeMap::from([(suffix.map_or(Precision::Fp32, |(_, variant)| *variant), *path)])
             }
             _ => BTreeMap::new(),
         }
     }
 
-    fn with_weights<'a>(&'a self, graph: &str) -> impl Iterator<Item = &'a str> {
+    /// The graph that reads prompts for one that only continues them.
+    fn first_graph(&self, graph: &str) -> Result<Option<String>, StoreError> {
+        let (folder, name) = graph.rsplit_once('/').unwrap_or(("", graph));
+        let Some(suffix) = name.strip_prefix(FIRST_GRAPH.0) else { return Ok(None) };
+        let first = below(folder, &format!("{}{suffix}", FIRST_GRAPH.1));
+        if self.has(&first) { Ok(Some(first)) } else { Err(self.lacks(&first)) }
+    }
+
+    fn with_weights<'a>(&'a self, graph: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let graph = graph.to_owned();
         let old =
             graph.rsplit_once('/').map_or_else(|| OLD_WEIGHTS.to_owned(), |(folder, _)| below(folder, OLD_WEIGHTS));
-        self.paths().filter(move |path| path.starts_with(graph) || *path == old)
+        self.paths().filter(move |path| path.starts_with(&graph) || *path == old)
     }
 }
 
-fn variant_of(name: &str, base: &str) -> Option<Variant> {
+fn variant_of(name: &str, base: &str) -> Option<Precision> {
     let suffix = name.strip_prefix(base)?;
     if suffix.is_empty() {
-        return Some(Variant::Fp32);
+        return Some(Precision::Fp32);
     }
     SUFFIXES.iter().find(|(known, _)| *known == suffix).map(|(_, variant)| *variant)
 }
@@ -289,7 +305,7 @@ mod tests {
         Ok(chosen.into_iter().map(|file| file.path.to_string()).collect())
     }
 
-    fn variants(variants: &[Variant]) -> Selection {
+    fn variants(variants: &[Precision]) -> Selection {
         Selection { variants: variants.to_vec(), ..Selection::default() }
     }
 
@@ -326,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_variant_that_is_not_there_is_refused_with_those_that_are() {
-        let error = choose(&variants(&[Variant::Bnb4]), &HUB).unwrap_err();
+        let error = choose(&variants(&[Precision::Bnb4]), &HUB).unwrap_err();
         assert_eq!(error.code(), "XE-111");
         assert!(error.to_string().ends_with("it has: fp32, fp16, q4, q4f16, int8"), "{error}");
         let two = ["config.json", "tokenizer.json", "model_q4.onnx", "model_fp16.onnx"];
@@ -338,9 +354,9 @@ mod tests {
         let small = ["config.json", "tokenizer.json"];
         for (variant, graphs) in [
             (vec![], &["onnx/model.onnx", "onnx/model.onnx_data"][..]),
-            (vec![Variant::Fp16], &["onnx/model_fp16.onnx", "onnx/model_fp16.onnx_data_1"]),
-            (vec![Variant::Q4], &["onnx/model_q4.onnx"]),
-            (vec![Variant::Int8, Variant::Q4F16], &["onnx/model_q4f16.onnx", "onnx/model_quantized.onnx"]),
+            (vec![Precision::Fp16], &["onnx/model_fp16.onnx", "onnx/model_fp16.onnx_data_1"]),
+            (vec![Precision::Q4], &["onnx/model_q4.onnx"]),
+            (vec![Precision::Int8, Precision::Q4F16], &["onnx/model_q4f16.onnx", "onnx/model_quantized.onnx"]),
         ] {
             assert_eq!(choose(&variants(&variant), &HUB).unwrap(), [&small[..], graphs].concat());
         }
@@ -352,6 +368,14 @@ mod tests {
             let files = ["config.json", "tokenizer.json", graph];
             assert_eq!(choose(&Selection::default(), &files).unwrap(), files);
         }
+    }
+
+    #[test]
+    fn a_graph_that_only_continues_is_taken_with_the_one_that_begins() {
+        let mut files = vec!["config.json", "decoder_model.onnx", "decoder_with_past_model.onnx", "tokenizer.json"];
+        assert_eq!(choose(&Selection::default(), &files).unwrap(), files);
+        files.remove(1);
+        assert_eq!(choose(&Selection::default(), &files).unwrap_err().code(), "XE-112");
     }
 
     #[test]
