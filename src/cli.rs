@@ -8,6 +8,8 @@ use figment::{Provider, providers::Serialized};
 use serde::Serialize;
 use url::Url;
 
+use crate::{doctor::DoctorArgs, model::ModelCommand};
+
 /// Xenon: strangers run AI inference for each other, and nobody has to be trusted.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
@@ -102,6 +104,9 @@ pub(crate) enum Command {
     Gateway(GatewayArgs),
     /// Deploy the contracts.
     Deploy(DeployArgs),
+    /// Fetch models, and look after those that are there.
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Print the configuration in force.
     Config,
     /// Check this machine and the network, and say what to do about what is missing.
@@ -363,14 +368,6 @@ pub(crate) struct GatewayArgs {
     /// File that holds the key with which the relay signs for what it stores; `XENON_RELAY_KEY` takes its place.
     #[arg(long, value_name = "FILE", requires = "store")]
     pub(crate) signing_key_file: Option<PathBuf>,
-}
-
-/// Options of the doctor.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct DoctorArgs {
-    /// Folder of the model folders.
-    #[arg(long, default_value = "models", value_name = "FOLDER")]
-    pub(crate) models: PathBuf,
 }
 
 /// Options of a deployment.

@@ -156,6 +156,23 @@ pub(crate) enum CliError {
         /// Whom the task would name.
         wanted: Address,
     },
+    /// Models that are not as they should be.
+    #[error("XC-024: {count} of the models are not as they should be: the table says which and what to do")]
+    ModelsDamaged {
+        /// How many.
+        count: usize,
+    },
+    /// An address in the environment that is none.
+    #[error("XC-025: {variable} is not an address ({reason}): correct it, or set models.endpoint")]
+    BadAddress {
+        /// The environment variable.
+        variable: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Not one of the names that are known.
+    #[error("XC-026: {0}")]
+    BadVariant(String),
     /// The process that runs models does not work on this machine.
     #[error("XC-023: models cannot be run on this machine: {reason}")]
     NoExecutor {

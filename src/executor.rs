@@ -23,7 +23,10 @@ pub(crate) fn run(args: ExecutorArgs) -> Result<()> {
             let config = ChildConfig { executor, model: model.parse()?, memory: args.memory };
             serve(&config, io::stdin(), report_pipe()?);
         }
-        None => println!("{}", Executor::open(&executor)?.class().fingerprint()),
+        None => {
+            let class = Executor::open(&executor)?.class()?;
+            println!("{}\n{}", class.fingerprint(), class.standing()?);
+        }
     }
     Ok(())
 }
@@ -47,8 +50,12 @@ pub(crate) async fn class(args: &NodeRunArgs) -> Result<B256> {
     command.args(args).env_clear().envs(environment::passed()).stdin(Stdio::null());
     let output = command.kill_on_drop(true).output().await?;
     let printed = String::from_utf8_lossy(&output.stdout);
-    match printed.trim().parse() {
-        Ok(class) if output.status.success() => Ok(class),
+    let (class, standing) = printed.trim().split_once('\n').unwrap_or((&printed, ""));
+    match class.trim().parse() {
+        Ok(class) if output.status.success() => {
+            tracing::info!(%class, "{standing}");
+            Ok(class)
+        }
         _ => Err(CliError::NoExecutor { reason: reason(&output.stderr, &output.status.to_string()) }.into()),
     }
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod error;
 mod executor;
 mod history;
+mod model;
 mod money;
 mod network;
 mod node;
@@ -53,6 +54,7 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Keeper(args) => serve::keeper(&args, &settings).await,
         Command::Gateway(args) => serve::gateway(&args, &settings).await,
         Command::Deploy(args) => deploy::run(&args, &settings).await,
+        Command::Model(command) => model::run(command, &settings).await,
         Command::Config => settings::print(&settings),
         Command::Doctor(args) => doctor::run(args, &settings).await,
     }

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::Address;
+use bytesize::ByteSize;
 use figment::{
     Figment,
     providers::{Env, Format as _, Serialized, Toml},
@@ -26,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) chain: ChainSettings,
     pub(crate) relay: RelaySettings,
     pub(crate) wallet: WalletSettings,
+    pub(crate) models: ModelsSettings,
 }
 
 /// Which chain, and which contracts on it.
@@ -66,6 +68,52 @@ pub(crate) struct WalletSettings {
     /// A file that holds a private key in hexadecimal. `XENON_PRIVATE_KEY` takes its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) key_file: Option<PathBuf>,
+}
+
+/// Where models come from, and how much room they may take. A token of the hub is no setting: see [`crate::model`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ModelsSettings {
+    /// Address of the hub; `HF_ENDPOINT` or the public one if it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) endpoint: Option<Url>,
+    /// Fetch nothing: what is not installed is an error.
+    pub(crate) offline: bool,
+    /// The most that may lie below the models folder, such as `200 GB`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) budget: Option<ByteSize>,
+    /// Models that a node fetches and checks before it works.
+    pub(crate) prefetch: Vec<Prefetch>,
+}
+
+/// A model that a node fetches before it works: its source, or a table that says more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Prefetch {
+    /// The source alone.
+    Source(String),
+    /// More than the source.
+    Chosen(ChosenModel),
+}
+
+/// A model and what of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChosenModel {
+    /// As `xenon model fetch` takes it.
+    pub(crate) source: String,
+    /// Its variants.
+    #[serde(default)]
+    pub(crate) variants: Vec<String>,
+    /// The folder of the source that holds it.
+    #[serde(default)]
+    pub(crate) folder: String,
+    /// Patterns of further files.
+    #[serde(default)]
+    pub(crate) include: Vec<String>,
+    /// The name under which it is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
 }
 
 impl Settings {
@@ -130,6 +178,21 @@ mod tests {
             jail.create_file("xenon.toml", "[chain]\nrcp = \"http://file\"")?;
             let error = load(None, &NetworkFlags::default()).unwrap_err();
             assert!(error.starts_with("XC-001") && error.contains("rcp"), "{error}");
+            Ok(())
+        });
+    }
+
+    #[test]
+    #[allow(clippy::result_large_err, reason = "figment's own signature")]
+    fn models_are_named_by_source_or_in_full() {
+        Jail::expect_with(|jail| {
+            let chosen = "{ source = \"c/d\", variants = [\"q4\"] }";
+            jail.create_file("xenon.toml", &format!("[models]\nbudget = \"2 GB\"\nprefetch = [\"a/b\", {chosen}]"))?;
+            jail.set_env("XENON_MODELS__OFFLINE", "true");
+            let models = load(None, &NetworkFlags::default()).map_err(figment::Error::from)?.models;
+            assert_eq!((models.budget, models.offline), (Some(ByteSize::gb(2)), true));
+            assert_eq!(models.prefetch[0], Prefetch::Source(String::from("a/b")));
+            assert!(matches!(&models.prefetch[1], Prefetch::Chosen(model) if model.variants == ["q4"]));
             Ok(())
         });
     }

@@ -27,13 +27,8 @@ const MODEL: &str = "xenon/sum-chat-1m@1";
 const PATIENCE: Duration = Duration::from_mins(2);
 
 fn question(new: u32) -> TaskSpec {
-    TaskSpec::Gpt(GptTask {
-        model: MODEL.parse().unwrap(),
-        messages: vec![Message::user("What is 17 + 25?")],
-        generation_config: GenerationConfig::greedy(new),
-        seed: 0,
-        time: None,
-    })
+    let messages = vec![Message::user("What is 17 + 25?")];
+    TaskSpec::Gpt(GptTask::new(MODEL.parse().unwrap(), messages, GenerationConfig::greedy(new)))
 }
 
 fn runner(models: &Path, more: &[&str]) -> ProcessRunner {

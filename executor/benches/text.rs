@@ -18,9 +18,7 @@ use xenon_executor::{
     Device, ExecutorError,
     model::{ModelConfig, ModelFolder},
     runtime,
-    text::{
-        Decoder, Logits, Request, RowDecoder, Rows, SessionSettings, TextSession, TextTokenizer, generate,
-    },
+    text::{Decoder, Logits, Request, RowDecoder, Rows, SessionSettings, TextSession, TextTokenizer, generate},
 };
 use xenon_protocol::task::{GenerationConfig, GptTask, Message, ModelId};
 
@@ -135,7 +133,8 @@ impl Decoder for Timed<'_> {
 /// taken to the ids that are not special. `script/bench/prompts.py` makes the same.
 fn prompt(tokens: usize, vocabulary: u64) -> Vec<u32> {
     const SPECIAL: u64 = 3;
-    let step = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+    let step =
+        |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
     let states = std::iter::successors(step(&0), step);
     let token = |state: u64| u32::try_from(SPECIAL + (state >> 33) % (vocabulary - SPECIAL)).unwrap_or_default();
     states.take(tokens).map(token).collect()

@@ -152,14 +152,64 @@ impl Provider {
         Ok(self)
     }
 
+    /// Whether the library was built with it, whatever this program was built with.
     fn is_in_library(self) -> Result<bool, ExecutorError> {
         match self {
-            #[cfg(feature = "cuda")]
-            Self::Cuda(_) => Ok(<ep::CUDA as ep::ExecutionProvider>::is_available()?),
-            #[cfg(feature = "coreml")]
-            Self::CoreMl => Ok(<ep::CoreML as ep::ExecutionProvider>::is_available()?),
-            _ => Ok(<ep::CPU as ep::ExecutionProvider>::is_available()?),
+            Self::Cuda(_) => Ok(<CudaName as ep::ExecutionProvider>::is_available()?),
+            Self::CoreMl => Ok(<CoreMlName as ep::ExecutionProvider>::is_available()?),
+            Self::Cpu => Ok(<ep::CPU as ep::ExecutionProvider>::is_available()?),
         }
+    }
+}
+
+/// Names a provider to the runtime. `ort` has the provider itself only in programs that were built for it.
+macro_rules! name_only {
+    ($name:ident, $provider:expr) => {
+        struct $name;
+
+        impl ep::ExecutionProvider for $name {
+            const NAME: &'static str = $provider.name();
+
+            fn register(&self, _: &mut SessionBuilder) -> ort::Result<()> {
+                Err(ort::Error::new("this is the name of a provider only"))
+            }
+        }
+    };
+}
+
+name_only!(CudaName, Provider::Cuda(0));
+name_only!(CoreMlName, Provider::CoreMl);
+
+/// The three answers about a device, kept apart.
+#[derive(Debug)]
+pub struct DeviceReport {
+    /// The device.
+    pub device: Device,
+    /// Whether this program was built for it.
+    pub compiled: bool,
+    /// Whether the ONNX Runtime library was.
+    pub in_library: bool,
+    /// Whether a first computation on it works.
+    pub usable: Result<(), ExecutorError>,
+}
+
+impl DeviceReport {
+    /// Asks about every kind of device.
+    ///
+    /// # Errors
+    /// The runtime's, if it cannot say what it was built with.
+    pub fn all(runtime: &Runtime) -> Result<Vec<Self>, ExecutorError> {
+        let providers = [Provider::Cpu, Provider::Cuda(0), Provider::CoreMl];
+        providers.into_iter().map(|provider| Self::of(provider, runtime)).collect()
+    }
+
+    fn of(provider: Provider, runtime: &Runtime) -> Result<Self, ExecutorError> {
+        Ok(Self {
+            device: provider.device(),
+            compiled: provider.dispatch().is_ok(),
+            in_library: provider.is_in_library()?,
+            usable: provider.proven(runtime).map(|_| ()),
+        })
     }
 }
 

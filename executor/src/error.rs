@@ -11,7 +11,7 @@ use xenon_protocol::{
     task::{ModelId, TaskError},
 };
 
-use crate::device::Device;
+use crate::{device::Device, model::StoreError};
 
 /// What can go wrong between a task and its answer. The text says what to do.
 #[derive(Debug, Error)]
@@ -147,6 +147,9 @@ pub enum ExecutorError {
         /// What it needs.
         reason: String,
     },
+    /// The store cannot bring or keep a model.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The task JSON is not acceptable.
     #[error(transparent)]
     Task(#[from] TaskError),
@@ -231,6 +234,7 @@ impl ExecutorError {
             Self::FileInvalid { .. } => "XE-025",
             Self::FileChanged { .. } => "XE-026",
             Self::GraphUnsupported { .. } => "XE-027",
+            Self::Store(error) => error.code(),
             Self::Task(error) => error.code(),
             Self::ConversationRefused { .. } => "XE-030",
             Self::ContextExceeded { .. } => "XE-031",

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use alloy::primitives::B256;
@@ -17,7 +17,8 @@ use crate::{
     class::ExecutionClass,
     device::{Device, Provider},
     error::ExecutorError,
-    model::ModelStore,
+    model::{ModelFolder, ModelLease, ModelStore},
+    placement::Placement,
     runtime::{self, Runtime},
     text::TextModel,
 };
@@ -64,6 +65,8 @@ pub struct Executor {
     threads: Option<usize>,
     store: ModelStore,
     loaded: BTreeMap<ModelId, TextModel>,
+    /// The loaded models that must not be evicted meanwhile.
+    leases: BTreeMap<ModelId, ModelLease>,
 }
 
 impl Executor {
@@ -76,6 +79,7 @@ impl Executor {
             threads: config.intra_threads.map(NonZeroUsize::get),
             store: ModelStore::open(&config.models_dir)?,
             loaded: BTreeMap::new(),
+            leases: BTreeMap::new(),
         })
     }
 
@@ -84,8 +88,11 @@ impl Executor {
         self.store.models()
     }
 
-    /// The execution class of this machine.
-    pub fn class(&self) -> ExecutionClass {
+    /// The execution class of this machine. Runs the self-test.
+    ///
+    /// # Errors
+    /// Those of the self-test's computations.
+    pub fn class(&self) -> Result<ExecutionClass, ExecutorError> {
         ExecutionClass::detect(self.runtime, self.provider)
     }
 
@@ -112,12 +119,30 @@ impl Executor {
 
     fn model(&mut self, wanted: &ModelId) -> Result<&mut TextModel, ExecutorError> {
         let installed = self.store.find(wanted)?;
-        match self.loaded.entry(installed.manifest.model.clone()) {
-            Entry::Occupied(loaded) => Ok(loaded.into_mut()),
+        let model = &installed.manifest.model;
+        match self.loaded.entry(model.clone()) {
+            Entry::Occupied(loaded) => {
+                self.leases.get_mut(model).into_iter().for_each(ModelLease::touch);
+                Ok(loaded.into_mut())
+            }
             Entry::Vacant(place) => {
+                let lease = ModelLease::take(self.store.root(), installed)?;
+                self.leases.extend(lease.map(|lease| (model.clone(), lease)));
+                log_placement(self.runtime, self.provider, &installed.folder)?;
                 let model = TextModel::load(self.runtime, self.provider, self.threads, installed)?;
                 Ok(place.insert(model))
             }
         }
     }
+}
+
+/// Says which part of a model a GPU runs. On the processor there is nothing to say.
+fn log_placement(runtime: &Runtime, provider: Provider, folder: &Path) -> Result<(), ExecutorError> {
+    if provider != Provider::Cpu {
+        for graph in ModelFolder::open(folder)?.graphs() {
+            let placement = Placement::of(runtime, provider, &folder.join(&graph.graph))?;
+            tracing::info!(graph = %folder.join(&graph.graph).display(), %placement, "runs on {}", provider.device());
+        }
+    }
+    Ok(())
 }

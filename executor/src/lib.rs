@@ -10,19 +10,24 @@
 pub mod agent;
 mod class;
 mod cpu;
+pub mod determinism;
 mod device;
 mod digest;
 mod error;
 mod executor;
 pub mod memory;
 pub mod model;
+mod placement;
 pub mod process;
 pub mod runtime;
+mod self_test;
 pub mod text;
 
 pub use self::{
     class::ExecutionClass,
-    device::{Device, Provider},
+    device::{Device, DeviceReport, Provider},
     error::ExecutorError,
     executor::{Executor, ExecutorConfig, TaskOutput},
+    placement::Placement,
+    self_test::{GoldenClass, GoldenClasses, Standing},
 };

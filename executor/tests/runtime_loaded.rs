@@ -3,7 +3,9 @@
 
 use std::fs;
 
-use xenon_executor::{Device, ExecutionClass, Provider, runtime};
+use xenon_executor::{
+    Device, DeviceReport, ExecutionClass, ExecutorError, Placement, Provider, determinism, model::ModelFolder, runtime,
+};
 
 #[test]
 fn a_second_library_is_refused_and_the_first_is_found_again() {
@@ -66,10 +68,49 @@ fn auto_falls_to_the_cpu_when_there_is_nothing_else() {
 #[test]
 fn the_class_of_a_machine_is_stable_and_complete() {
     let runtime = runtime::load(None).unwrap();
-    let class = ExecutionClass::detect(runtime, Provider::Cpu);
-    assert_eq!(class, ExecutionClass::detect(runtime, Provider::Cpu));
-    assert!(class.ingredients().iter().all(|(name, value)| *name == "cpu_features" || !value.is_empty()));
+    let class = ExecutionClass::detect(runtime, Provider::Cpu).unwrap();
+    assert_eq!(class, ExecutionClass::detect(runtime, Provider::Cpu).unwrap());
+    assert!(class.ingredients().all(|(name, value)| name == "cpu_features" || !value.is_empty()));
     let runtime_line = class.to_string().lines().find(|line| line.starts_with("runtime=")).unwrap().to_owned();
     assert!(runtime_line.contains("git-commit-id"), "{runtime_line}");
-    assert_ne!(class.fingerprint(), ExecutionClass::detect(runtime, Provider::Cuda(0)).fingerprint());
+    assert!(class.to_string().lines().last().unwrap().starts_with("self_test=0x"));
+}
+
+#[test]
+fn every_kind_of_device_gets_three_answers() {
+    let reports = DeviceReport::all(runtime::load(None).unwrap()).unwrap();
+    let cpu = &reports[0];
+    assert!(cpu.device == Device::Cpu && cpu.compiled && cpu.in_library && cpu.usable.is_ok());
+    for report in &reports[1..] {
+        let code = report.usable.as_ref().err().map(ExecutorError::code);
+        let expected = match (report.compiled, report.in_library) {
+            (false, _) => Some("XE-010"),
+            (true, false) => Some("XE-011"),
+            (true, true) => code.filter(|code| *code == "XE-012"),
+        };
+        assert_eq!(code, expected, "{}", report.device);
+    }
+}
+
+#[test]
+fn every_node_of_a_graph_is_placed_on_the_processor_when_there_is_nothing_else() {
+    let runtime = runtime::load(None).unwrap();
+    let graph = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sum-chat/model.onnx");
+    let placement = Placement::of(runtime, Provider::Cpu, &graph).unwrap();
+    assert!(placement.total() > 50 && placement.on(Provider::Cpu) == placement.total(), "{placement}");
+    let text = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    assert_eq!(Placement::of(runtime, Provider::Cpu, &text).unwrap_err().code(), "XE-025");
+}
+
+/// What must hold everywhere if nodes of a class are to agree; the rest of the matrix differs from machine to machine.
+#[test]
+fn sessions_and_threads_do_not_change_a_bit() {
+    let runtime = runtime::load(None).unwrap();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sum-chat");
+    let files = ModelFolder::open(&folder).unwrap().graphs()[0].below(&folder);
+    let matrix = determinism::measure(runtime, Provider::Cpu, &files).unwrap();
+    for variation in matrix.iter().filter(|variation| ["session", "threads"].contains(&variation.setting)) {
+        assert!(variation.same_prefill && variation.same_decode, "{variation:?}");
+    }
+    assert_eq!(matrix.len(), 16);
 }

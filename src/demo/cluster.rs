@@ -164,7 +164,9 @@ impl Cluster {
     }
 
     async fn start_nodes(&mut self, args: &DemoArgs, mut executors: Vec<Executor>) -> Result<()> {
-        let Some(class) = executors.first().map(|executor| executor.class().fingerprint()) else { return Ok(()) };
+        let Some(first) = executors.first() else { return Ok(()) };
+        // A node says to which class it belongs; these are all of one.
+        let class = tokio::task::block_in_place(|| first.class())?.fingerprint();
         for index in 0..args.nodes {
             // Lazy nodes join last and claim the class of the others; their seats are as random as everybody's.
             if let Some(executor) = executors.pop() {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     cli::NodeRunArgs,
     error::CliError,
-    executor,
+    executor, model,
     network::{self, Network},
     serve::interrupted,
     settings::Settings,
@@ -34,6 +34,8 @@ pub(crate) async fn run(args: &NodeRunArgs, settings: &Settings) -> Result<()> {
     let key = network.account(settings)?;
     let relay = network::relay(settings)?;
     relay.health().await?;
+    // Nobody may give this node a task for a model that is still on its way.
+    model::prefetch(&args.models, settings).await?;
     let class = executor::class(args).await?;
     let runner = load(args).await?;
     let operator = operator(args, &network)?;

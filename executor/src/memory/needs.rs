@@ -131,8 +131,9 @@ impl Needs {
 
 /// What the conversation may come to, in tokens.
 fn prompt_tokens(task: &GptTask) -> u64 {
-    let tokens = |text: &str| (text.len() as u64).div_ceil(BYTES_PER_TOKEN);
-    task.messages.iter().map(|message| tokens(&message.content).saturating_add(TEMPLATE_TOKENS)).sum()
+    // As JSON a message is longer than what the template makes of it, tool calls included.
+    let bytes = serde_json::to_vec(&(&task.messages, &task.tools)).map_or(u64::MAX, |text| text.len() as u64);
+    bytes.div_ceil(BYTES_PER_TOKEN).saturating_add(TEMPLATE_TOKENS.saturating_mul(task.messages.len() as u64))
 }
 
 #[cfg(test)]
@@ -155,6 +156,9 @@ mod tests {
             generation_config: settings,
             seed: 0,
             time: None,
+            tools: None,
+            dtype: None,
+            quantize_bits: None,
         })
     }
 

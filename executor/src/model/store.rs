@@ -26,6 +26,7 @@ pub struct InstalledModel {
 /// The models below one folder, by name and revision. A folder is a model if it has a manifest.
 #[derive(Clone, Debug)]
 pub struct ModelStore {
+    root: PathBuf,
     models: BTreeMap<ModelId, InstalledModel>,
 }
 
@@ -44,12 +45,22 @@ impl ModelStore {
             }
             models.insert(model, InstalledModel { folder, manifest });
         }
-        Ok(Self { models })
+        Ok(Self { root: root.to_owned(), models })
+    }
+
+    /// The folder below which the models are.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Names of the installed models, with revisions, in order.
     pub fn models(&self) -> impl Iterator<Item = &ModelId> {
         self.models.keys()
+    }
+
+    /// The installed models, in the order of their names.
+    pub fn installed(&self) -> impl Iterator<Item = &InstalledModel> {
+        self.models.values()
     }
 
     /// The model that a task asks for. A name without a revision means the one revision that is installed.
@@ -75,7 +86,7 @@ fn model_folders(folder: &Path, depth: usize) -> io::Result<Vec<PathBuf>> {
     let mut entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     entries.sort_unstable();
     let mut found = Vec::new();
-    for path in entries.into_iter().filter(|path| path.is_dir()) {
+    for path in entries.into_iter().filter(|path| path.is_dir() && !is_hidden(path)) {
         if path.join(MANIFEST).is_file() {
             found.push(path);
         } else if depth > 1 {
@@ -83,6 +94,11 @@ fn model_folders(folder: &Path, depth: usize) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
+}
+
+/// The store keeps what is no model, such as half of one, in a folder that begins with a dot.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 #[cfg(test)]
@@ -125,6 +141,12 @@ mod tests {
     #[test]
     fn one_model_in_two_folders_is_refused() {
         assert_eq!(store(&[("x", "a/b@1"), ("y", "a/b@1")]).unwrap_err().code(), "XE-023");
+    }
+
+    #[test]
+    fn what_lies_in_a_hidden_folder_is_no_model() {
+        let store = store(&[("x", "a/b@1"), (".store/m", "a/b@2"), (".trash", "a/b@3")]).unwrap();
+        assert_eq!(store.models().map(ModelId::as_str).collect::<Vec<_>>(), ["a/b@1"]);
     }
 
     #[test]

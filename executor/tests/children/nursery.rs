@@ -117,6 +117,9 @@ pub(crate) fn task(model: &str) -> TaskSpec {
         generation_config: GenerationConfig::greedy(8),
         seed: 0,
         time: None,
+        tools: None,
+        dtype: None,
+        quantize_bits: None,
     })
 }
 

@@ -1,17 +1,19 @@
 //! `xenon doctor`: what this machine and the network have, and what to do about what is missing.
 
-use std::{env, fmt::Display, path::Path};
+mod args;
+mod determinism;
+mod machine;
+
+use std::fmt::Display;
 
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
-use eyre::{Result, eyre};
+use eyre::Result;
 use tokio::task::spawn_blocking;
-use xenon_executor::{Device, ExecutionClass, ExecutorError, model::ModelStore, runtime};
-use xenon_protocol::{
-    chain::{Chain as _, RpcChain},
-    pinned,
-};
+use xenon_protocol::chain::{Chain as _, RpcChain};
 
-use crate::{cli::DoctorArgs, error::CliError, network, network::Network, settings::Settings};
+pub(crate) use self::args::DoctorArgs;
+use self::args::{CheckArgs, DoctorCommand};
+use crate::{error::CliError, network, network::Network, settings::Settings};
 
 /// One line of the report.
 struct Check {
@@ -25,49 +27,24 @@ impl Check {
     }
 }
 
-/// Runs all checks and prints them; fails if one did.
+/// Runs one of the commands, or all checks.
 pub(crate) async fn run(args: DoctorArgs, settings: &Settings) -> Result<()> {
-    let mut checks = spawn_blocking(move || machine(&args.models)).await?;
+    match args.command {
+        Some(DoctorCommand::Determinism(args)) => spawn_blocking(move || determinism::run(&args)).await?,
+        Some(DoctorCommand::Class(args)) => spawn_blocking(move || determinism::class(&args)).await?,
+        None => check(args.check, settings).await,
+    }
+}
+
+/// Runs all checks and prints them; fails if one did.
+async fn check(args: CheckArgs, settings: &Settings) -> Result<()> {
+    let mut checks = spawn_blocking(move || machine::checks(&args)).await?;
     checks.push(Check::new("chain", chain(settings).await));
     checks.push(Check::new("contracts", contracts(settings).await));
     checks.push(Check::new("relay", relay(settings).await));
     println!("{}", table(&checks));
     let count = checks.iter().filter(|check| check.outcome.is_err()).count();
     if count == 0 { Ok(()) } else { Err(CliError::DoctorFailed { count }.into()) }
-}
-
-/// What needs no network. Loading the runtime blocks, so this runs on its own thread.
-fn machine(models_dir: &Path) -> Vec<Check> {
-    vec![
-        Check::new("anvil (demo and tests only)", program("anvil")),
-        Check::new("ONNX Runtime", library()),
-        Check::new("execution class", class()),
-        Check::new("models", models(models_dir)),
-    ]
-}
-
-fn program(name: &str) -> Result<String> {
-    let found = pinned::find(name, &env::current_dir()?);
-    found
-        .map(|path| path.display().to_string())
-        .ok_or_else(|| eyre!("{name} {} not found: run `make setup`", pinned::FOUNDRY_VERSION))
-}
-
-fn library() -> Result<String, ExecutorError> {
-    let runtime = runtime::load(None)?;
-    Ok(format!("{}, {}", runtime.build(), runtime.library().display()))
-}
-
-fn class() -> Result<String, ExecutorError> {
-    let runtime = runtime::load(None)?;
-    let class = ExecutionClass::detect(runtime, Device::Cpu.provider(runtime)?);
-    let ingredients = class.ingredients().iter().map(|(name, value)| format!("{name}: {value}"));
-    Ok(format!("{}\n{}", class.fingerprint(), ingredients.collect::<Vec<_>>().join("\n")))
-}
-
-fn models(folder: &Path) -> Result<String, ExecutorError> {
-    let store = ModelStore::open(folder)?;
-    Ok(store.models().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 async fn chain(settings: &Settings) -> Result<String> {

@@ -1,0 +1,165 @@
+//! `xenon model fetch`, and what a node fetches before it works.
+
+use std::{env, path::Path};
+
+use bytesize::ByteSize;
+use eyre::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use tokio::task::spawn_blocking;
+use url::Url;
+use xenon_executor::model::{
+    ModelCache,
+    fetch::{DEFAULT_ENDPOINT, FetchConfig, FetchEvent, FetchRequest, Fetched, Fetcher, HubToken, Selection, Source},
+};
+
+use super::{args::FetchArgs, open};
+use crate::{
+    error::CliError,
+    settings::{ChosenModel, ModelsSettings, Prefetch, Settings},
+};
+
+/// The environment variable that holds the token of the hub. It is no setting, so that it is never printed.
+const TOKEN: &str = "HF_TOKEN";
+/// The environment variable by which other programs name the hub.
+const ENDPOINT: &str = "HF_ENDPOINT";
+
+/// Fetches what is named.
+pub(super) async fn run(args: &FetchArgs, settings: &Settings) -> Result<()> {
+    let store = open(&args.models.models, settings)?;
+    let mut config = config(&settings.models)?;
+    config.offline |= args.offline;
+    let fetcher = Fetcher::new(store.clone(), config)?;
+    for request in if args.pinned { pinned(&store)? } else { named(args)? } {
+        let bar = bar();
+        let fetched = fetcher.fetch(&request, &|event| show(&bar, event)).await;
+        bar.finish_and_clear();
+        println!("{}", result(&fetched?, args.json));
+    }
+    Ok(())
+}
+
+fn named(args: &FetchArgs) -> Result<Vec<FetchRequest>> {
+    let selection = Selection {
+        variants: args.variants.clone(),
+        folder: args.folder.clone(),
+        include: Selection::patterns(args.include.iter().map(String::as_str))?,
+    };
+    let request = |source: &String| -> Result<FetchRequest> {
+        Ok(FetchRequest { source: source.parse()?, selection: selection.clone(), name: args.name.clone() })
+    };
+    args.sources.iter().map(request).collect()
+}
+
+fn pinned(store: &ModelCache) -> Result<Vec<FetchRequest>> {
+    let pins = store.pins()?.models.into_iter();
+    // One that was put there by hand is found by its name; its source is never asked for.
+    let request = |(name, pin): (_, xenon_executor::model::Pin)| {
+        let source: Source = pin.source.as_deref().unwrap_or(DEFAULT_SOURCE).parse()?;
+        Ok(FetchRequest { name: Some(name), ..FetchRequest::from(source) })
+    };
+    pins.map(request).collect()
+}
+
+/// Stands for the source of a model that was put there by hand.
+const DEFAULT_SOURCE: &str = "put/there-by-hand";
+
+fn result(fetched: &Fetched, as_json: bool) -> String {
+    let Fetched { model, folder, present } = fetched;
+    if as_json {
+        return json!({"model": model, "folder": folder, "present": present}).to_string();
+    }
+    let what = if *present { "already there" } else { "fetched" };
+    format!("{model}: {what}, {}", folder.display())
+}
+
+/// Fetches and checks the models of the configuration, before a node says that it has them.
+pub(crate) async fn prefetch(models: &Path, settings: &Settings) -> Result<()> {
+    if settings.models.prefetch.is_empty() {
+        return Ok(());
+    }
+    let store = open(models, settings)?;
+    let fetcher = Fetcher::new(store.clone(), config(&settings.models)?)?;
+    for wanted in &settings.models.prefetch {
+        let fetched = fetcher.fetch(&request(wanted)?, &|event| log(event)).await?;
+        let (store, model) = (store.clone(), fetched.model.clone());
+        spawn_blocking(move || store.verify(&model)).await??;
+        tracing::info!(model = %fetched.model, "the model is complete and checked");
+    }
+    Ok(())
+}
+
+fn request(wanted: &Prefetch) -> Result<FetchRequest> {
+    match wanted {
+        Prefetch::Source(source) => Ok(FetchRequest::from(source.parse::<Source>()?)),
+        Prefetch::Chosen(chosen) => chosen_request(chosen),
+    }
+}
+
+fn chosen_request(chosen: &ChosenModel) -> Result<FetchRequest> {
+    let variants = chosen.variants.iter().map(|name| name.parse().map_err(CliError::BadVariant));
+    let selection = Selection {
+        variants: variants.collect::<Result<_, _>>()?,
+        folder: chosen.folder.clone(),
+        include: Selection::patterns(chosen.include.iter().map(String::as_str))?,
+    };
+    let name = chosen.name.as_deref().map(str::parse).transpose()?;
+    Ok(FetchRequest { source: chosen.source.parse()?, selection, name })
+}
+
+/// How to fetch: the configuration, what other programs of the hub read from the environment, and the token.
+fn config(settings: &ModelsSettings) -> Result<FetchConfig> {
+    let token = env::var(TOKEN).ok().and_then(|token| HubToken::new(&token));
+    Ok(FetchConfig { token, offline: settings.offline, ..FetchConfig::new(endpoint(settings)?) })
+}
+
+fn endpoint(settings: &ModelsSettings) -> Result<Url, CliError> {
+    if let Some(endpoint) = &settings.endpoint {
+        return Ok(endpoint.clone());
+    }
+    let variable = env::var(ENDPOINT).ok().filter(|address| !address.is_empty());
+    let address = variable.as_deref().unwrap_or(DEFAULT_ENDPOINT);
+    let bad = |reason: String| CliError::BadAddress { variable: ENDPOINT, reason };
+    let url: Url = address.parse().map_err(|error: url::ParseError| bad(error.to_string()))?;
+    if url.has_host() { Ok(url) } else { Err(bad(String::from("it has no host"))) }
+}
+
+fn bar() -> ProgressBar {
+    let template = "{msg:40!} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style)
+}
+
+fn show(bar: &ProgressBar, event: FetchEvent<'_>) {
+    match event {
+        FetchEvent::Waiting { model } => bar.set_message(format!("waiting for another fetch of {model}")),
+        FetchEvent::Begin { plan, have } => {
+            bar.set_length(plan.size());
+            bar.set_position(have);
+            bar.reset_eta();
+        }
+        FetchEvent::Received { file, bytes } => {
+            bar.set_message(file.to_string());
+            bar.inc(bytes);
+        }
+        FetchEvent::Restarted { lost, .. } => bar.set_position(bar.position().saturating_sub(lost)),
+        FetchEvent::Pausing { error, .. } => bar.suspend(|| log_pause(error)),
+        FetchEvent::Verifying { file } => bar.set_message(format!("checking {file}")),
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "the user waits and should know for what")]
+fn log_pause(error: &impl std::fmt::Display) {
+    eprintln!("trying again: {error}");
+}
+
+fn log(event: FetchEvent<'_>) {
+    match event {
+        FetchEvent::Waiting { model } => tracing::info!(%model, "waiting for another process that fetches it"),
+        FetchEvent::Begin { plan, have } => {
+            tracing::info!(model = %plan.model, size = %ByteSize(plan.size()), have = %ByteSize(have), "fetching");
+        }
+        FetchEvent::Pausing { file, error } => tracing::warn!(%file, %error, "trying again"),
+        FetchEvent::Received { .. } | FetchEvent::Restarted { .. } | FetchEvent::Verifying { .. } => {}
+    }
+}
