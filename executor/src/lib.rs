@@ -14,6 +14,7 @@ mod device;
 mod digest;
 mod error;
 mod executor;
+pub mod image;
 pub mod model;
 pub mod runtime;
 pub mod text;
