@@ -87,6 +87,7 @@ fn generated(index: u64) -> Picture {
 fn generated_pictures_have_the_hashes_of_imagehash() {
     let expected: Vec<String> = serde_json::from_slice(&fs::read(folder().join("generated.json")).unwrap()).unwrap();
     assert_eq!(expected.len(), 200);
-    let differing: Vec<_> = (0..).zip(&expected).filter(|(index, hash)| format!("{:016x}", phash(&generated(*index))) != **hash).collect();
+    let differing: Vec<_> =
+        (0..).zip(&expected).filter(|(index, hash)| format!("{:016x}", phash(&generated(*index))) != **hash).collect();
     assert!(differing.is_empty(), "{differing:?}");
 }

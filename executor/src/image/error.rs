@@ -17,7 +17,9 @@ pub enum ImageError {
         reason: String,
     },
     /// The scheduler's settings ask for something that this executor does not do.
-    #[error("XE-061: the scheduler cannot be used: {reason}; name another scheduler in the task, or change scheduler_config.json")]
+    #[error(
+        "XE-061: the scheduler cannot be used: {reason}; name another scheduler in the task, or change scheduler_config.json"
+    )]
     SchedulerUnsupported {
         /// The setting.
         reason: String,
@@ -31,7 +33,9 @@ pub enum ImageError {
         most: u32,
     },
     /// The model cannot make pictures of this size.
-    #[error("XE-063: the model makes pictures whose sides are multiples of {multiple}, not {width} x {height}; change the task's size")]
+    #[error(
+        "XE-063: the model makes pictures whose sides are multiples of {multiple}, not {width} x {height}; change the task's size"
+    )]
     SizeUnsupported {
         /// What the task asks for.
         width: u32,
@@ -57,7 +61,9 @@ pub enum ImageError {
         reason: String,
     },
     /// The model's output is not a picture.
-    #[error("XE-066: the model's {stage} gave values that are not numbers; its weights are damaged or its precision is too low")]
+    #[error(
+        "XE-066: the model's {stage} gave values that are not numbers; its weights are damaged or its precision is too low"
+    )]
     NotNumbers {
         /// Which graph gave them.
         stage: &'static str,
@@ -69,7 +75,9 @@ pub enum ImageError {
         reason: String,
     },
     /// The task asks for weights of another precision than the model's.
-    #[error("XE-068: the task asks for {wanted} and the model's weights are {found}; name a model of that precision, or leave dtype out")]
+    #[error(
+        "XE-068: the task asks for {wanted} and the model's weights are {found}; name a model of that precision, or leave dtype out"
+    )]
     OtherPrecision {
         /// What the task asks for.
         wanted: &'static str,

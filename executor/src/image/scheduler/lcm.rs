@@ -1,8 +1,6 @@
 //! Latent consistency models.
 
-use super::{
-    Denoised, ImageError, Next, NoiseTable, Schedule, SchedulerSettings, Step, settings::refused,
-};
+use super::{Denoised, ImageError, Next, NoiseTable, Schedule, SchedulerSettings, Step, settings::refused};
 
 /// The assumed spread of pictures in the boundary condition.
 const SIGMA_DATA: f64 = 0.5;

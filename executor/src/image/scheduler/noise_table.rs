@@ -69,7 +69,8 @@ fn betas(settings: &SchedulerSettings, kind: SchedulerKind) -> Result<Vec<f32>, 
 fn line(start: f64, end: f64, count: usize) -> Vec<f32> {
     let (start, end) = (start as f32, end as f32);
     let step = (end - start) / (count - 1) as f32;
-    let at = |index| if index < count / 2 { start + step * index as f32 } else { end - step * (count - 1 - index) as f32 };
+    let at =
+        |index| if index < count / 2 { start + step * index as f32 } else { end - step * (count - 1 - index) as f32 };
     (0..count).map(at).collect()
 }
 

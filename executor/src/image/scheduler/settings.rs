@@ -90,7 +90,11 @@ impl SchedulerSettings {
 
     pub(super) fn train_steps(&self) -> Result<usize, ImageError> {
         let steps: usize = self.value("num_train_timesteps", 1000)?;
-        if (2..=100_000).contains(&steps) { Ok(steps) } else { Err(refused(&format!("num_train_timesteps is {steps}"))) }
+        if (2..=100_000).contains(&steps) {
+            Ok(steps)
+        } else {
+            Err(refused(&format!("num_train_timesteps is {steps}")))
+        }
     }
 
     pub(super) fn beta_schedule(&self, kind: SchedulerKind) -> Result<BetaSchedule, ImageError> {
@@ -104,18 +108,14 @@ impl SchedulerSettings {
     }
 
     pub(super) fn prediction(&self) -> Result<Prediction, ImageError> {
-        let names = [
-            ("epsilon", Prediction::Epsilon),
-            ("sample", Prediction::Sample),
-            ("v_prediction", Prediction::Velocity),
-        ];
+        let names =
+            [("epsilon", Prediction::Epsilon), ("sample", Prediction::Sample), ("v_prediction", Prediction::Velocity)];
         self.one_of("prediction_type", "epsilon", &names)
     }
 
     pub(super) fn spacing(&self, kind: SchedulerKind) -> Result<Spacing, ImageError> {
         let usual = if matches!(kind, SchedulerKind::Ddim | SchedulerKind::Lcm) { "leading" } else { "linspace" };
-        let names =
-            [("linspace", Spacing::Linspace), ("leading", Spacing::Leading), ("trailing", Spacing::Trailing)];
+        let names = [("linspace", Spacing::Linspace), ("leading", Spacing::Leading), ("trailing", Spacing::Trailing)];
         self.one_of("timestep_spacing", usual, &names)
     }
 

@@ -18,7 +18,12 @@ pub(super) fn leading(count: usize, ratio: usize, offset: i64) -> Vec<f64> {
 pub(super) fn trailing(last: usize, train: usize, count: usize) -> Vec<f64> {
     let step = train as f64 / count as f64;
     let position = |index: usize| last as f64 - index as f64 * step;
-    (0..).map(position).take_while(|position| *position > 0.0).take(count).map(|at| at.round_ties_even() - 1.0).collect()
+    (0..)
+        .map(position)
+        .take_while(|position| *position > 0.0)
+        .take(count)
+        .map(|at| at.round_ties_even() - 1.0)
+        .collect()
 }
 
 /// The values of `table` at positions between its entries; beyond its ends, its ends.
