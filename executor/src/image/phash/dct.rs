@@ -5,6 +5,8 @@
 //! rotations (P. N. Swarztrauber, *Vectorizing the FFTs*, 1982; J. Makhoul, *A fast cosine transform in one and two
 //! dimensions*, 1980). So the sums are rounded alike, which [the hash](super) needs.
 
+use std::f64::consts::FRAC_1_SQRT_2;
+
 /// How many values are transformed.
 pub const LENGTH: usize = 32;
 
@@ -36,33 +38,65 @@ fn quarter_wave(k: usize) -> f64 {
     unit_root(k, 4 * LENGTH).0
 }
 
+/// cos(2π k / 128); from 45 degrees the sine of what is left of 90, with the angle rounded before, as in `pocketfft`.
+/// Written down, because functions of mathematical libraries differ in the last bit.
+const COSINES: [f64; LENGTH + 1] = [
+    1.0,
+    0.998_795_456_205_172_4,
+    0.995_184_726_672_196_9,
+    0.989_176_509_964_781,
+    0.980_785_280_403_230_4,
+    0.970_031_253_194_544,
+    0.956_940_335_732_208_8,
+    0.941_544_065_183_020_8,
+    0.923_879_532_511_286_7,
+    0.903_989_293_123_443_3,
+    0.881_921_264_348_355,
+    0.857_728_610_000_272_1,
+    0.831_469_612_302_545_2,
+    0.803_207_531_480_644_9,
+    0.773_010_453_362_737,
+    0.740_951_125_354_959_1,
+    0.707_106_781_186_547_5,
+    0.671_558_954_847_018_3,
+    0.634_393_284_163_645_5,
+    0.595_699_304_492_433_4,
+    0.555_570_233_019_602_2,
+    0.514_102_744_193_221_7,
+    0.471_396_736_825_997_64,
+    0.427_555_093_430_282_1,
+    0.382_683_432_365_089_8,
+    0.336_889_853_392_220_05,
+    0.290_284_677_254_462_33,
+    0.242_980_179_903_263_87,
+    0.195_090_322_016_128_25,
+    0.146_730_474_455_361_75,
+    0.098_017_140_329_560_6,
+    0.049_067_674_327_418_015,
+    0.0,
+];
+
 /// cos and sin of 2π k / n for k up to n / 4: the product of a coarse and a fine root, of which `pocketfft` keeps tables.
 fn unit_root(k: usize, n: usize) -> (f64, f64) {
     let fine = k % table_size(n);
-    let (fine, coarse) = (eighths(fine, n), eighths(k - fine, n));
+    let (fine, coarse) = (exact_root(fine, n), exact_root(k - fine, n));
     (fine.0 * coarse.0 - fine.1 * coarse.1, fine.0 * coarse.1 + fine.1 * coarse.0)
 }
 
-/// The smallest power of two, from 2, whose square is at least half of n, rounded up past it.
+/// The smallest power of two, from 2, whose square is at least (n + 2) / 2.
 const fn table_size(n: usize) -> usize {
     let mut size = 2;
-    while size * size < n.midpoint(2) {
+    while size * size < n / 2 + 1 {
         size *= 2;
     }
     size
 }
 
-/// cos and sin of 2π k / n, from the angle to the nearest axis.
-#[expect(clippy::cast_precision_loss, reason = "at most 1024")]
-fn eighths(k: usize, n: usize) -> (f64, f64) {
-    let unit = 0.25 * std::f64::consts::PI / n as f64;
-    let (eighth, quarter) = (8 * k, 2 * n);
-    if eighth < n {
-        let angle = eighth as f64 * unit;
-        return (libm::cos(angle), libm::sin(angle));
-    }
-    let angle = (quarter - eighth) as f64 * unit;
-    (libm::sin(angle), libm::cos(angle))
+/// cos and sin of 2π k / n.
+const fn exact_root(k: usize, n: usize) -> (f64, f64) {
+    let index = k * 4 * LENGTH / n;
+    let sine = if index == HALF { FRAC_1_SQRT_2 } else { COSINES[LENGTH - index] };
+    (COSINES[index], sine)
 }
 
 /// One pass of the transform: where its values lie, `[block][leg][i]` before and `[leg][block][i]` after.
