@@ -161,7 +161,7 @@ fn the_longest_task_is_accepted_and_one_byte_more_is_refused() {
 
 #[test]
 fn what_is_left_out_has_the_documented_defaults() {
-    let TaskSpec::Gpt(task) = parse(&smallest()).unwrap();
+    let TaskSpec::Gpt(task) = parse(&smallest()).unwrap() else { panic!("not a chat") };
     assert_eq!((task.seed, task.time), (0, None));
     assert_eq!(task.generation_config, GenerationConfig::greedy(8));
 }

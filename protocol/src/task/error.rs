@@ -53,6 +53,30 @@ pub enum TaskError {
         /// What the task says.
         name: String,
     },
+    /// A setting that would have no effect.
+    #[error("XP-120: {field} has an effect only when guidance_scale is above 1; leave it out or raise guidance_scale")]
+    NeedsGuidance {
+        /// The field, as a path in the JSON.
+        field: &'static str,
+    },
+    /// A side of a picture that no model can make.
+    #[error("XP-121: {field} is {value}; give a multiple of {of}")]
+    NotMultiple {
+        /// The field, as a path in the JSON.
+        field: &'static str,
+        /// What the task says.
+        value: u32,
+        /// What must divide it.
+        of: u32,
+    },
+    /// More pixels than one reply may hold.
+    #[error("XP-122: the pictures have {pixels} pixels together and may have {max}; ask for fewer or smaller ones")]
+    TooManyPixels {
+        /// What the task asks for.
+        pixels: u64,
+        /// The most accepted.
+        max: u64,
+    },
 }
 
 impl TaskError {
@@ -65,13 +89,16 @@ impl TaskError {
             Self::Length { .. } => "XP-104",
             Self::NeedsSampling { .. } => "XP-105",
             Self::ModelId { .. } => "XP-106",
+            Self::NeedsGuidance { .. } => "XP-120",
+            Self::NotMultiple { .. } => "XP-121",
+            Self::TooManyPixels { .. } => "XP-122",
         }
     }
 
     /// What a node that was given this task commits to.
     pub fn error_code(&self) -> ErrorCode {
         match self {
-            Self::TooLarge { .. } => ErrorCode::TaskTooLarge,
+            Self::TooLarge { .. } | Self::TooManyPixels { .. } => ErrorCode::TaskTooLarge,
             _ => ErrorCode::InvalidArguments,
         }
     }

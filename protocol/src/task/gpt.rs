@@ -183,25 +183,25 @@ impl GenerationConfig {
     }
 }
 
-fn widen((min, max): (u32, u32)) -> (u64, u64) {
+pub(super) fn widen((min, max): (u32, u32)) -> (u64, u64) {
     (min.into(), max.into())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the numbers are only shown in the error's text")]
-fn integer(field: &'static str, value: u64, (min, max): (u64, u64)) -> Result<(), TaskError> {
+pub(super) fn integer(field: &'static str, value: u64, (min, max): (u64, u64)) -> Result<(), TaskError> {
     if (min..=max).contains(&value) {
         return Ok(());
     }
     Err(TaskError::OutOfRange { field, value: value as f64, min: min as f64, max: max as f64 })
 }
 
-fn number(field: &'static str, value: Option<f64>, (min, max): (f64, f64)) -> Result<(), TaskError> {
+pub(super) fn number(field: &'static str, value: Option<f64>, (min, max): (f64, f64)) -> Result<(), TaskError> {
     match value {
         Some(value) if !(min..=max).contains(&value) => Err(TaskError::OutOfRange { field, value, min, max }),
         _ => Ok(()),
     }
 }
 
-fn length(field: &'static str, length: usize, (min, max): (usize, usize)) -> Result<(), TaskError> {
+pub(super) fn length(field: &'static str, length: usize, (min, max): (usize, usize)) -> Result<(), TaskError> {
     if (min..=max).contains(&length) { Ok(()) } else { Err(TaskError::Length { field, length, min, max }) }
 }
