@@ -10,8 +10,9 @@ import pathlib
 
 import imagehash
 import numpy
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from PIL import Image
+
+from noise import words
 
 TARGET = pathlib.Path(__file__).parents[2] / "tests/vectors/phash/generated.json"
 COUNT = 200
@@ -21,9 +22,7 @@ class Numbers:
     """32-bit numbers of one stream."""
 
     def __init__(self, stream):
-        nonce = (0).to_bytes(8, "little") + stream.to_bytes(8, "little")
-        cipher = Cipher(algorithms.ChaCha20(bytes(32), nonce), mode=None).encryptor()
-        self.words = iter(numpy.frombuffer(cipher.update(bytes(4 * 80_000)), "<u4").tolist())
+        self.words = words(0, stream)
 
     def below(self, limit):
         return next(self.words) % limit
