@@ -102,7 +102,8 @@ fn the_pieces_of_each_choice_make_up_its_text() {
     let mut pieces = [const { String::new() }; 3];
     let task = ask("日本 🙂", generation);
     let output = executor.run(&task, |choice, piece| pieces[choice as usize] += piece).unwrap();
-    let texts: Vec<_> = output.reply.chat().unwrap().choices.iter().map(|choice| choice.message.content.clone()).collect();
+    let texts: Vec<_> =
+        output.reply.chat().unwrap().choices.iter().map(|choice| choice.message.content.clone()).collect();
     assert_eq!(texts, pieces);
     assert!(texts.iter().any(|text| !text.is_ascii()), "the model wrote no character of several bytes: {texts:?}");
 }
