@@ -18,6 +18,7 @@ import torch
 from diffusers.schedulers import scheduling_euler_ancestral_discrete, scheduling_lcm
 from optimum.exporters.onnx import main_export
 from PIL import Image
+from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 from transformers.models.clip.tokenization_clip import bytes_to_unicode
 
@@ -109,14 +110,22 @@ CASES = {
         {"prompt": "", "steps": 3, "guidance_scale": 1.0, "seed": 2},
         {"prompt": "red", "negative_prompt": "Blue  circle", "steps": 3, "guidance_scale": 3.0, "seed": 3, "scheduler": "dpmpp_2m"},
         {"prompt": "red", "steps": 3, "guidance_scale": 3.0, "seed": 9, "scheduler": "euler_ancestral", "height": 64},
+        {"prompt": "red", "steps": 2, "guidance_scale": 2.0, "seed": 10, "loras": [{"name": "denoiser", "scale": 0.75}]},
+        {
+            "prompt": "red", "steps": 2, "guidance_scale": 2.0, "seed": 11,
+            "loras": [{"name": "words", "scale": -0.5}, {"name": "denoiser", "scale": 0.25}],
+        },
     ],
     "large": [
+        {"prompt": "red", "steps": 2, "guidance_scale": 5.0, "seed": 12, "loras": [{"name": "whole", "scale": 0.5}]},
         {"prompt": "a red circle", "steps": 4, "guidance_scale": 5.0, "seed": 4},
         {"prompt": "red", "negative_prompt": "blue", "steps": 3, "guidance_scale": 2.0, "seed": 5},
         {"prompt": "red circle", "steps": 1, "guidance_scale": 0.0, "seed": 6},
     ],
     "consistent": [{"prompt": "a blue circle", "steps": 4, "guidance_scale": 8.5, "seed": 7}],
 }
+RANK = 2
+BLOCK = "down_blocks.1.attentions.0"
 SCHEDULERS = {
     "dpmpp_2m": diffusers.DPMSolverMultistepScheduler, "euler_ancestral": diffusers.EulerAncestralDiscreteScheduler,
 }
@@ -137,6 +146,44 @@ def picture(pipeline, case):
         width=width, height=height, output_type="np", **options,
     ).images
     return (pictures[0] * 255).round().astype(numpy.uint8)
+
+
+class Lora:
+    """A small change to some modules of a pipeline, in a file and in torch."""
+
+    def __init__(self, name, part, modules, spelling, alpha=None, dtype=torch.float32):
+        self.name, self.part, self.modules, self.spelling = name, part, modules, spelling
+        self.alpha, self.dtype = alpha, dtype
+
+    def pairs(self, pipeline):
+        """Up and down of each module, always the same."""
+        random = torch.Generator().manual_seed(len(self.name))
+        for name in self.modules:
+            weight = getattr(pipeline, self.part).get_submodule(name).weight
+            outputs, inputs, kernel = weight.shape[0], weight.shape[1], weight.shape[2:]
+            down = torch.randn((RANK, inputs, *kernel), generator=random).to(self.dtype)
+            up = torch.randn((outputs, RANK, *(1 for _ in kernel)), generator=random).to(self.dtype)
+            yield name, weight, down, up
+
+    def save(self, pipeline):
+        """Writes the file, in the spelling of kohya's scripts or of peft."""
+        tensors = {}
+        for name, _, down, up in self.pairs(pipeline):
+            if self.spelling == "kohya":
+                module = {"unet": "lora_unet_", "text_encoder": "lora_te_"}[self.part] + name.replace(".", "_")
+                tensors |= {f"{module}.lora_down.weight": down, f"{module}.lora_up.weight": up}
+                tensors[f"{module}.alpha"] = torch.tensor(self.alpha or RANK, dtype=torch.float32)
+            else:
+                module = f"{self.part}.{name}"
+                tensors |= {f"{module}.lora_A.weight": down, f"{module}.lora_B.weight": up}
+        save_file(tensors, TARGET / f"{self.name}.safetensors")
+
+    def add(self, pipeline, scale):
+        """Changes the pipeline's weights."""
+        with torch.no_grad():
+            for _, weight, down, up in self.pairs(pipeline):
+                change = (up.float().flatten(1) @ down.float().flatten(1)).reshape(weight.shape)
+                weight.add_(change * scale * (self.alpha or RANK) / RANK)
 
 
 def vary(module):
@@ -165,10 +212,27 @@ def make(name):
         cases = []
         for case in CASES[name]:
             pipeline.scheduler = original
+            for lora in case.get("loras", []):
+                LORAS[lora["name"]].save(pipeline)
+                LORAS[lora["name"]].add(pipeline, lora["scale"])
             pixels = picture(pipeline, case)
+            for lora in case.get("loras", []):
+                LORAS[lora["name"]].add(pipeline, -lora["scale"])
             Image.fromarray(pixels).save(TARGET / f"{name}-{case['seed']}.png")
             cases.append({**case, "pipeline": name, "phash": str(imagehash.phash(Image.fromarray(pixels)))})
         return cases
+
+
+LORAS = {
+    "denoiser": Lora(
+        "denoiser", "unet",
+        [f"{BLOCK}.transformer_blocks.0.attn1.to_q", f"{BLOCK}.transformer_blocks.0.attn2.to_out.0", f"{BLOCK}.proj_in",
+         "down_blocks.0.resnets.0.conv1", "mid_block.resnets.0.time_emb_proj"],
+        "kohya", alpha=1.0, dtype=torch.float16,
+    ),
+    "words": Lora("words", "text_encoder", ["text_model.encoder.layers.1.self_attn.v_proj", "text_model.encoder.layers.0.mlp.fc1"], "kohya"),
+    "whole": Lora("whole", "unet", [f"{BLOCK}.transformer_blocks.0.ff.net.2", f"{BLOCK}.transformer_blocks.0.attn2.to_k"], "peft"),
+}
 
 
 def main():
