@@ -29,7 +29,6 @@ MERGES = ["r e", "re d</w>", "c i", "ci r", "c l", "cl e</w>", "cir cle</w>", "b
 LENGTH = 16
 SIZE = 32
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
-PART_NAMES = ("unet", "text_encoder", "text_encoder_2", "vae_decoder")
 
 
 def tokenizer(folder, padding):
@@ -193,6 +192,14 @@ def vary(module):
             weight.add_(torch.randn_like(weight) * 0.15)
 
 
+def forget_origin(folder):
+    """Removes where the pipeline was saved before its export, which is different each time."""
+    for path in folder.rglob("*.json"):
+        values = json.loads(path.read_text())
+        if values.pop("_name_or_path", None) is not None:
+            path.write_text(json.dumps(values, indent=2) + "\n")
+
+
 def make(name):
     """Exports one pipeline and returns its cases with their pictures."""
     torch.manual_seed(len(name))
@@ -208,6 +215,7 @@ def make(name):
         shutil.rmtree(folder, ignore_errors=True)
         main_export(str(saved), output=folder, task="text-to-image", opset=18, do_validation=False)
         shutil.rmtree(folder / "vae_encoder", ignore_errors=True)
+        forget_origin(folder)
         original = pipeline.scheduler
         cases = []
         for case in CASES[name]:

@@ -26,6 +26,21 @@ pub(crate) fn install(names: &[&str]) -> TempDir {
     root
 }
 
+/// Puts an adaptation of the vectors into a models folder.
+pub(crate) fn install_lora(root: &TempDir, name: &str) {
+    let folder = root.path().join(name);
+    let file = format!("{name}.safetensors");
+    fs::create_dir_all(&folder).unwrap();
+    fs::copy(vectors().join(&file), folder.join(&file)).unwrap();
+    describe_lora(&folder, name);
+}
+
+/// Writes the manifest of an adaptation.
+pub(crate) fn describe_lora(folder: &Path, name: &str) {
+    let (file, id) = (format!("{name}.safetensors"), format!("tiny/{name}@1").parse().unwrap());
+    Manifest::describe_files(folder, [file.as_str()].into_iter(), id).unwrap().write(folder).unwrap();
+}
+
 /// Writes the manifest of a pipeline.
 pub(crate) fn describe(folder: &Path, name: &str) {
     let files = ImageFolder::open(folder).unwrap();
