@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use alloy::primitives::Address;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use figment::{Provider, providers::Serialized};
 use serde::Serialize;
 use url::Url;
@@ -122,6 +122,9 @@ pub(crate) struct DemoArgs {
     /// How many chat tasks.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) tasks: u32,
+    /// How many pictures; none if no model for them is installed.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=20))]
+    pub(crate) pictures: u32,
     /// How many of the nodes are lazy: they answer without running the model.
     #[arg(long, default_value_t = 1)]
     pub(crate) lazy: u32,
@@ -137,6 +140,9 @@ pub(crate) struct DemoArgs {
     /// Folder of the model folders.
     #[arg(long, default_value = "models", value_name = "FOLDER")]
     pub(crate) models: PathBuf,
+    /// Folder for the pictures.
+    #[arg(long, default_value = "xenon-demo", value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
 }
 
 /// What to do with tasks.
@@ -148,8 +154,8 @@ pub(crate) enum TaskCommand {
     Quote(QuoteArgs),
     /// Print a task's history.
     Status(TaskArgs),
-    /// Print a delivered task's answer.
-    Result(TaskArgs),
+    /// Print a delivered task's answer, or save its pictures.
+    Result(ResultArgs),
 }
 
 /// Options of `task submit`.
@@ -158,15 +164,20 @@ pub(crate) struct SubmitArgs {
     /// The task as a JSON file; `-` reads standard input.
     #[arg(value_name = "FILE", conflicts_with = "prompt")]
     pub(crate) file: Option<PathBuf>,
-    /// A chat task with this one message of the user.
+    /// A chat task with this one message of the user, or with --kind sd pictures of this.
     #[arg(long, value_name = "TEXT")]
     pub(crate) prompt: Option<String>,
-    /// The model for --prompt.
-    #[arg(long, default_value = "xenon/sum-chat-1m@1", value_name = "ID")]
-    pub(crate) model: String,
+    /// What is asked for with --prompt.
+    #[arg(long, default_value = "gpt")]
+    pub(crate) kind: PromptKind,
+    /// The model for --prompt; a small one that the repository brings when not given.
+    #[arg(long, value_name = "ID")]
+    pub(crate) model: Option<String>,
     /// The most tokens to generate for --prompt.
     #[arg(long, default_value_t = 32, value_name = "TOKENS")]
     pub(crate) max_new_tokens: u32,
+    #[command(flatten)]
+    pub(crate) picture: PictureArgs,
     /// The fee in CNX.
     #[arg(long, value_name = "CNX")]
     pub(crate) price: String,
@@ -191,6 +202,55 @@ pub(crate) struct SubmitArgs {
     /// Give up waiting after so long; the task goes on.
     #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
     pub(crate) timeout: u64,
+    /// Folder for the pictures; the current one when not given.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the reply as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What a prompt asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PromptKind {
+    /// Text.
+    Gpt,
+    /// Pictures.
+    Sd,
+}
+
+/// What pictures of a prompt are to be.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Pictures (--kind sd)")]
+pub(crate) struct PictureArgs {
+    /// What the pictures shall not show.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) negative_prompt: Option<String>,
+    /// How many, 1 to 4.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) num_images: Option<u32>,
+    /// Width and height in pixels; 64 when not given.
+    #[arg(long, value_name = "PIXELS", num_args = 2, value_names = ["WIDTH", "HEIGHT"])]
+    pub(crate) size: Option<Vec<u32>>,
+    /// Steps of the scheduler; 20 when not given.
+    #[arg(long, value_name = "STEPS")]
+    pub(crate) steps: Option<u32>,
+    /// How strongly the prompt guides; 7.5 when not given.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) guidance_scale: Option<f64>,
+    /// Seed of the noise; 0 when not given.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// Options of `task result`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ResultArgs {
+    /// The number that `task submit` printed.
+    pub(crate) id: u64,
+    /// Folder for the pictures; the current one when not given.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
     /// Print the reply as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -78,6 +78,24 @@ pub(crate) enum CliError {
         /// The agreed result.
         result: B256,
     },
+    /// What was delivered are not the pictures that were voted on.
+    #[error("XC-023: node {node} delivered something else for task {id} than it was paid for: {reason}; do not use it")]
+    WrongPictures {
+        /// The task.
+        id: u64,
+        /// Who delivered.
+        node: u32,
+        /// How they differ.
+        reason: String,
+    },
+    /// Options that do not go together.
+    #[error("XC-024: {option} is for {kind} tasks: leave it out, or give --kind {kind}")]
+    OtherKind {
+        /// The option.
+        option: &'static str,
+        /// The kind that it is for.
+        kind: &'static str,
+    },
     /// The task did not end as it was meant to.
     #[error("XC-012: task {id} ended without an answer: {reason}; {refund} of {fee} CNX went back to the creator")]
     Aborted {

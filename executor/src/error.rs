@@ -11,7 +11,7 @@ use xenon_protocol::{
     task::{ModelId, TaskError},
 };
 
-use crate::{device::Device, model::StoreError};
+use crate::{device::Device, image::ImageError, lora::LoraError, model::StoreError};
 
 /// What can go wrong between a task and its answer. The text says what to do.
 #[derive(Debug, Error)]
@@ -150,6 +150,12 @@ pub enum ExecutorError {
     /// The store cannot bring or keep a model.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An image task came to nothing.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// An adaptation of a model's weights cannot be used.
+    #[error(transparent)]
+    Lora(#[from] LoraError),
     /// The task JSON is not acceptable.
     #[error(transparent)]
     Task(#[from] TaskError),
@@ -235,6 +241,8 @@ impl ExecutorError {
             Self::FileChanged { .. } => "XE-026",
             Self::GraphUnsupported { .. } => "XE-027",
             Self::Store(error) => error.code(),
+            Self::Image(error) => error.code(),
+            Self::Lora(error) => error.code(),
             Self::Task(error) => error.code(),
             Self::ConversationRefused { .. } => "XE-030",
             Self::ContextExceeded { .. } => "XE-031",
@@ -251,6 +259,7 @@ impl ExecutorError {
     /// What a node commits to when this error ends a task.
     pub fn error_code(&self) -> ErrorCode {
         match self {
+            Self::Image(error) => error.error_code(),
             Self::Task(error) => error.error_code(),
             Self::ConversationRefused { .. } | Self::PromptEmpty | Self::TemplateIgnores { .. } => {
                 ErrorCode::InvalidArguments

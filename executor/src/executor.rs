@@ -9,15 +9,17 @@ use std::{
 use alloy::primitives::B256;
 use serde::{Deserialize, Serialize};
 use xenon_protocol::{
-    result::{ChatReply, result_hash},
-    task::{GptTask, ModelId, TaskSpec},
+    result::Reply,
+    task::{GptTask, Lora, ModelId, SdTask, TaskSpec},
 };
 
 use crate::{
     class::ExecutionClass,
     device::{Device, Provider},
     error::ExecutorError,
-    model::{ModelFolder, ModelLease, ModelStore},
+    image::{Host, ImageFolder, ImageModel, OnStep, StageTimes},
+    lora::{LoraFile, merge},
+    model::{InstalledModel, ModelFolder, ModelLease, ModelStore},
     placement::Placement,
     runtime::{self, Runtime},
     text::TextModel,
@@ -49,10 +51,26 @@ pub struct TaskOutput {
     /// The canonical bytes that are delivered.
     #[serde(with = "alloy::hex::serde")]
     pub bytes: Vec<u8>,
-    /// What the node commits to: keccak256 of the bytes.
+    /// What the node commits to: keccak256 of the bytes, or the pictures' perceptual hashes.
     pub result: B256,
     /// The reply that the bytes say.
-    pub reply: ChatReply,
+    pub reply: Reply,
+}
+
+impl TaskOutput {
+    /// The output with this reply.
+    pub fn of(reply: Reply) -> Self {
+        let bytes = reply.to_bytes();
+        Self { result: reply.result(&bytes), bytes, reply }
+    }
+}
+
+/// Who is told how far a task is.
+pub struct TaskEvents<'a> {
+    /// Told the index of the choice and each piece of its text, as it is certain.
+    pub on_text: &'a mut dyn FnMut(u32, &str),
+    /// Told picture, step and number of steps after each step; the first two count from 1.
+    pub on_step: OnStep<'a>,
 }
 
 /// Runs tasks, one at a time, keeping the models that it has loaded.
@@ -64,9 +82,17 @@ pub struct Executor {
     provider: Provider,
     threads: Option<usize>,
     store: ModelStore,
-    loaded: BTreeMap<ModelId, TextModel>,
+    texts: BTreeMap<ModelId, TextModel>,
+    images: BTreeMap<ModelId, LoadedImage>,
     /// The loaded models that must not be evicted meanwhile.
     leases: BTreeMap<ModelId, ModelLease>,
+}
+
+/// An image model with the adaptations that it was loaded with.
+#[derive(Debug)]
+struct LoadedImage {
+    loras: Vec<Lora>,
+    model: ImageModel,
 }
 
 impl Executor {
@@ -78,7 +104,8 @@ impl Executor {
             provider: config.device.provider(runtime)?,
             threads: config.intra_threads.map(NonZeroUsize::get),
             store: ModelStore::open(&config.models_dir)?,
-            loaded: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            images: BTreeMap::new(),
             leases: BTreeMap::new(),
         })
     }
@@ -98,29 +125,47 @@ impl Executor {
 
     /// Loads the model of this name, so that the first task need not wait for it.
     pub fn preload(&mut self, model: &ModelId) -> Result<(), ExecutorError> {
-        self.model(model).map(|_| ())
+        if ImageFolder::is_one(&self.store.find(model)?.folder) {
+            return self.image_model(model, &[]).map(|_| ());
+        }
+        self.text_model(model).map(|_| ())
     }
 
     /// Runs a task. `on_text` is called with the index of the choice and each piece of its text, as it is certain.
     ///
     /// The error's [`ExecutorError::error_code`] is what a node commits to instead of a result.
-    pub fn run(&mut self, task: &TaskSpec, on_text: impl FnMut(u32, &str)) -> Result<TaskOutput, ExecutorError> {
+    pub fn run(&mut self, task: &TaskSpec, mut on_text: impl FnMut(u32, &str)) -> Result<TaskOutput, ExecutorError> {
+        self.run_observed(task, TaskEvents { on_text: &mut on_text, on_step: &mut |_, _, _| {} })
+    }
+
+    /// Runs a task and tells how far it is. The same task gives the same output, observed or not.
+    pub fn run_observed(&mut self, task: &TaskSpec, events: TaskEvents<'_>) -> Result<TaskOutput, ExecutorError> {
         task.validate()?;
-        match task {
-            TaskSpec::Gpt(task) => self.run_gpt(task, on_text),
-        }
+        let reply = match task {
+            TaskSpec::Gpt(task) => self.run_gpt(task, events.on_text)?,
+            TaskSpec::Sd(task) => self.run_sd(task, events.on_step)?,
+        };
+        Ok(TaskOutput::of(reply))
     }
 
-    fn run_gpt(&mut self, task: &GptTask, on_text: impl FnMut(u32, &str)) -> Result<TaskOutput, ExecutorError> {
-        let reply = self.model(&task.model)?.answer(task, on_text)?;
-        let bytes = reply.to_bytes();
-        Ok(TaskOutput { result: result_hash(&bytes), bytes, reply })
+    /// Where the time of the last task of an image model went, if the model is loaded.
+    pub fn image_times(&self, model: &ModelId) -> Option<StageTimes> {
+        let installed = self.store.find(model).ok()?;
+        self.images.get(&installed.manifest.model).map(|loaded| loaded.model.times())
     }
 
-    fn model(&mut self, wanted: &ModelId) -> Result<&mut TextModel, ExecutorError> {
+    fn run_gpt(&mut self, task: &GptTask, on_text: &mut dyn FnMut(u32, &str)) -> Result<Reply, ExecutorError> {
+        Ok(Reply::Chat(self.text_model(&task.model)?.answer(task, on_text)?))
+    }
+
+    fn run_sd(&mut self, task: &SdTask, on_step: OnStep<'_>) -> Result<Reply, ExecutorError> {
+        Ok(Reply::Images(self.image_model(&task.model, &task.loras)?.answer(task, on_step)?))
+    }
+
+    fn text_model(&mut self, wanted: &ModelId) -> Result<&mut TextModel, ExecutorError> {
         let installed = self.store.find(wanted)?;
         let model = &installed.manifest.model;
-        match self.loaded.entry(model.clone()) {
+        match self.texts.entry(model.clone()) {
             Entry::Occupied(loaded) => {
                 self.leases.get_mut(model).into_iter().for_each(ModelLease::touch);
                 Ok(loaded.into_mut())
@@ -134,6 +179,40 @@ impl Executor {
             }
         }
     }
+
+    /// The model with exactly these adaptations. It is loaded anew for others; only one of them is kept.
+    fn image_model(&mut self, wanted: &ModelId, loras: &[Lora]) -> Result<&mut ImageModel, ExecutorError> {
+        let host = Host { runtime: self.runtime, provider: self.provider, threads: self.threads };
+        let installed = self.store.find(wanted)?;
+        if self.images.get(&installed.manifest.model).is_some_and(|loaded| loaded.loras != loras) {
+            self.images.remove(&installed.manifest.model);
+        }
+        let model = &installed.manifest.model;
+        match self.images.entry(model.clone()) {
+            Entry::Occupied(loaded) => {
+                self.leases.get_mut(model).into_iter().for_each(ModelLease::touch);
+                Ok(&mut loaded.into_mut().model)
+            }
+            Entry::Vacant(place) => {
+                let lease = ModelLease::take(self.store.root(), installed)?;
+                self.leases.extend(lease.map(|lease| (model.clone(), lease)));
+                let merged = merge(&ImageFolder::open(&installed.folder)?, &files(&self.store, loras)?)?;
+                let model = ImageModel::load(host, installed, merged)?;
+                Ok(&mut place.insert(LoadedImage { loras: loras.to_vec(), model }).model)
+            }
+        }
+    }
+}
+
+/// The installed files of adaptations, checked against their manifests, with their scales.
+fn files(store: &ModelStore, loras: &[Lora]) -> Result<Vec<(LoraFile, f64)>, ExecutorError> {
+    let file = |lora: &Lora| {
+        let InstalledModel { folder, manifest } = store.find(&lora.name)?;
+        let path = LoraFile::find(folder)?;
+        manifest.verify_files(folder, path.file_name().and_then(|name| name.to_str()).into_iter())?;
+        Ok((LoraFile::read(&path)?, lora.scale))
+    };
+    loras.iter().map(file).collect()
 }
 
 /// Says which part of a model a GPU runs. On the processor there is nothing to say.

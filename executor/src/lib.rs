@@ -1,8 +1,8 @@
 //! Runs Xenon tasks on ONNX Runtime, and the node agent around it.
 //!
 //! A task goes through the parts in this order: [`Executor`] finds the task's model in the [`model::ModelStore`] and
-//! loads it ([`text::TextModel`]) on the [`Device`] it was told to use; the model renders the conversation, reads it,
-//! writes the answer token by token; the reply's canonical bytes and their hash come back as a [`TaskOutput`].
+//! loads it ([`text::TextModel`] or [`image::ImageModel`]) on the [`Device`] it was told to use; the model answers; the
+//! reply's canonical bytes and the result that is voted on come back as a [`TaskOutput`].
 //!
 //! Every step is determined by the task, the model's files and the [`ExecutionClass`] of the machine: no clock, no
 //! randomness but the task's own seed, no order that depends on timing.
@@ -15,8 +15,11 @@ mod device;
 mod digest;
 mod error;
 mod executor;
+pub mod image;
+pub mod lora;
 pub mod memory;
 pub mod model;
+pub mod onnx;
 mod placement;
 pub mod process;
 pub mod runtime;
@@ -27,7 +30,7 @@ pub use self::{
     class::ExecutionClass,
     device::{Device, DeviceReport, Provider},
     error::ExecutorError,
-    executor::{Executor, ExecutorConfig, TaskOutput},
+    executor::{Executor, ExecutorConfig, TaskEvents, TaskOutput},
     placement::Placement,
     self_test::{GoldenClass, GoldenClasses, Standing},
 };

@@ -223,7 +223,7 @@ fn model() -> TextModel {
 }
 
 fn question(text: &str, generation: GenerationConfig) -> GptTask {
-    let TaskSpec::Gpt(task) = ask(text, generation);
+    let TaskSpec::Gpt(task) = ask(text, generation) else { panic!("a chat") };
     task
 }
 

@@ -16,7 +16,7 @@ use xenon_protocol::{
 const SUM: &str = "What is 17 + 25?";
 
 fn run(executor: &mut Executor, task: &TaskSpec) -> ChatReply {
-    executor.run(task, |_, _| ()).unwrap().reply
+    executor.run(task, |_, _| ()).unwrap().reply.chat().unwrap().clone()
 }
 
 fn text(executor: &mut Executor, task: &TaskSpec) -> String {
@@ -27,7 +27,7 @@ fn text(executor: &mut Executor, task: &TaskSpec) -> String {
 fn a_model_that_is_not_installed_is_an_error_that_names_those_that_are() {
     let mut executor = executor(1);
     for name in ["xenon/other", "xenon/sum-chat-1m@99"] {
-        let TaskSpec::Gpt(mut task) = ask(SUM, GenerationConfig::greedy(1));
+        let TaskSpec::Gpt(mut task) = ask(SUM, GenerationConfig::greedy(1)) else { panic!("not a chat") };
         task.model = name.parse().unwrap();
         let error = executor.run(&TaskSpec::Gpt(task), |_, _| ()).unwrap_err();
         assert_eq!((error.code(), error.error_code()), ("XE-021", ErrorCode::ModelUnavailable));
@@ -58,7 +58,7 @@ fn the_result_is_the_hash_of_the_canonical_reply() {
     let output = executor(1).run(&ask(SUM, GenerationConfig::greedy(8)), |_, _| ()).unwrap();
     assert_eq!(output.bytes, output.reply.to_bytes());
     assert_eq!(output.result, result_hash(&output.bytes));
-    assert_eq!(serde_json::from_slice::<ChatReply>(&output.bytes).unwrap(), output.reply);
+    assert_eq!(serde_json::from_slice::<ChatReply>(&output.bytes).unwrap(), *output.reply.chat().unwrap());
 }
 
 #[test]
@@ -102,7 +102,8 @@ fn the_pieces_of_each_choice_make_up_its_text() {
     let mut pieces = [const { String::new() }; 3];
     let task = ask("日本 🙂", generation);
     let output = executor.run(&task, |choice, piece| pieces[choice as usize] += piece).unwrap();
-    let texts: Vec<_> = output.reply.choices.iter().map(|choice| choice.message.content.clone()).collect();
+    let texts: Vec<_> =
+        output.reply.chat().unwrap().choices.iter().map(|choice| choice.message.content.clone()).collect();
     assert_eq!(texts, pieces);
     assert!(texts.iter().any(|text| !text.is_ascii()), "the model wrote no character of several bytes: {texts:?}");
 }
@@ -138,8 +139,8 @@ fn a_stop_string_ends_the_answer_and_is_not_part_of_it() {
     let mut streamed = String::new();
     let task = ask(SUM, GenerationConfig { stop_strings: Some(vec!["never".to_owned(), stop]), ..flat(48) });
     let output = executor.run(&task, |_, piece| streamed += piece).unwrap();
-    assert_eq!(output.reply.choices[0].message.content, whole[..end]);
-    assert_eq!(output.reply.choices[0].finish_reason, FinishReason::Stop);
+    assert_eq!(output.reply.chat().unwrap().choices[0].message.content, whole[..end]);
+    assert_eq!(output.reply.chat().unwrap().choices[0].finish_reason, FinishReason::Stop);
     assert_eq!(streamed, whole[..end]);
 }
 

@@ -108,7 +108,8 @@ fn greedy_answers_are_those_of_transformers() {
     let mut executor = executor(1);
     for case in vectors::<Greedy>("greedy.json") {
         let task = conversation(case.messages, GenerationConfig::greedy(case.max_new_tokens), 0);
-        let reply = executor.run(&task, |_, _| ()).unwrap().reply;
+        let output = executor.run(&task, |_, _| ()).unwrap();
+        let reply = output.reply.chat().unwrap();
         let choice = &reply.choices[0];
         assert_eq!(choice.message.content, case.text);
         assert_eq!(choice.finish_reason, case.finish_reason, "{:?}", case.text);

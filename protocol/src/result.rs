@@ -1,13 +1,68 @@
 //! Canonical results: what a node computes, in the one form that all nodes agree on to the byte.
 //!
-//! A reply has the shape of a `ChatGPT` completion without anything that differs between two honest nodes: no time,
+//! A chat reply has the shape of a `ChatGPT` completion without anything that differs between two honest nodes: no time,
 //! no random identifier, no node name. Its bytes are the RFC 8785 form of the JSON; the result that is voted on is
-//! their keccak256.
+//! their keccak256. Pictures may differ a little between honest nodes, so that their [hashes](image_result) are voted on.
+
+mod image;
 
 use alloy::primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
 
-use crate::task::{ModelId, Role};
+pub use self::image::{ImageObject, ImageReply, ReplyImage, image_result};
+use crate::task::{ModelId, Role, SD_KIND};
+
+/// The answer to a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Reply {
+    /// To a GPT task.
+    Chat(ChatReply),
+    /// To an SD task.
+    Images(ImageReply),
+}
+
+impl Reply {
+    /// Reads the reply to a task of a kind.
+    pub fn parse(kind: u8, bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        if kind == SD_KIND {
+            return serde_json::from_slice(bytes).map(Self::Images);
+        }
+        serde_json::from_slice(bytes).map(Self::Chat)
+    }
+
+    /// The canonical bytes (RFC 8785) that are delivered.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Chat(reply) => reply.to_bytes(),
+            Self::Images(reply) => reply.to_bytes(),
+        }
+    }
+
+    /// The result that a node commits to for this reply, whose canonical bytes are `bytes`.
+    pub fn result(&self, bytes: &[u8]) -> B256 {
+        match self {
+            Self::Chat(_) => result_hash(bytes),
+            Self::Images(reply) => reply.result(),
+        }
+    }
+
+    /// The chat reply, if it is one.
+    pub const fn chat(&self) -> Option<&ChatReply> {
+        match self {
+            Self::Chat(reply) => Some(reply),
+            Self::Images(_) => None,
+        }
+    }
+
+    /// The pictures, if it is pictures.
+    pub const fn images(&self) -> Option<&ImageReply> {
+        match self {
+            Self::Chat(_) => None,
+            Self::Images(reply) => Some(reply),
+        }
+    }
+}
 
 /// The answer to a GPT task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

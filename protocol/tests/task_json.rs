@@ -232,6 +232,7 @@ fn a_missing_content_and_a_null_are_told_apart() {
             Message::Assistant { content, .. } => content.clone(),
             other => panic!("{other:?}"),
         },
+        TaskSpec::Sd(task) => panic!("{task:?}"),
     };
     assert_eq!(content(json!({ "role": "assistant", "tool_calls": call })), AssistantContent::Absent);
     assert_eq!(content(json!({ "role": "assistant", "content": null, "tool_calls": call })), AssistantContent::Null);
@@ -267,7 +268,7 @@ fn the_longest_task_is_accepted_and_one_byte_more_is_refused() {
 
 #[test]
 fn what_is_left_out_has_the_documented_defaults() {
-    let TaskSpec::Gpt(task) = parse(&smallest()).unwrap();
+    let TaskSpec::Gpt(task) = parse(&smallest()).unwrap() else { panic!("not a chat") };
     assert_eq!((task.seed, task.time, &task.tools, task.dtype, task.quantize_bits), (0, None, &None, None, None));
     assert_eq!(task.generation_config, GenerationConfig::greedy(8));
 }

@@ -25,7 +25,7 @@ use xenon_protocol::{
 };
 
 use super::plan;
-use crate::{cli::DemoArgs, error::CliError, serve, settings::Settings, wallet};
+use crate::{cli::DemoArgs, error::CliError, serve, settings::Settings, task::PICTURE_MODEL, wallet};
 
 /// Seconds between blocks.
 const BLOCK_TIME: u64 = 1;
@@ -70,8 +70,8 @@ impl Cluster {
     /// Starts everything.
     pub(super) async fn start(args: &DemoArgs) -> Result<Self> {
         let bar = ProgressBar::new_spinner();
-        bar.set_message("loading the model");
-        let executors = load(args.models.clone(), args.nodes - args.lazy.min(args.nodes)).await?;
+        bar.set_message("loading the models");
+        let executors = load(args, args.nodes - args.lazy.min(args.nodes)).await?;
         bar.set_message("starting the chain");
         let accounts = ROLES + 2 * args.nodes as usize;
         let config = AnvilConfig { block_time: Some(BLOCK_TIME), accounts, ..AnvilConfig::default() };
@@ -222,14 +222,18 @@ impl Cluster {
     }
 }
 
-/// Loads the model for every honest node; each has an executor of its own, with one thread.
-async fn load(models_dir: PathBuf, count: u32) -> Result<Vec<Executor>> {
-    let config = ExecutorConfig { intra_threads: Some(NonZeroUsize::MIN), ..ExecutorConfig::new(models_dir) };
-    spawn_blocking(move || (0..count).map(|_| load_one(&config)).collect()).await?
+/// Loads the models for every honest node; each has an executor of its own, with one thread.
+async fn load(args: &DemoArgs, count: u32) -> Result<Vec<Executor>> {
+    let config = ExecutorConfig { intra_threads: Some(NonZeroUsize::MIN), ..ExecutorConfig::new(&args.models) };
+    let models: &'static [&'static str] =
+        if plan::pictures(args) > 0 { &[plan::MODEL, PICTURE_MODEL] } else { &[plan::MODEL] };
+    spawn_blocking(move || (0..count).map(|_| load_one(&config, models)).collect()).await?
 }
 
-fn load_one(config: &ExecutorConfig) -> Result<Executor> {
+fn load_one(config: &ExecutorConfig, models: &[&str]) -> Result<Executor> {
     let mut executor = Executor::open(config)?;
-    executor.preload(&plan::MODEL.parse()?)?;
+    for model in models {
+        executor.preload(&model.parse()?)?;
+    }
     Ok(executor)
 }

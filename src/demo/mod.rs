@@ -1,4 +1,4 @@
-//! `xenon demo`: a whole network on this machine, a few chat tasks through it, and the accounts.
+//! `xenon demo`: a whole network on this machine, a few tasks through it, and the accounts.
 
 mod balance;
 mod cluster;
@@ -7,6 +7,7 @@ mod report;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     time::Duration,
 };
 
@@ -15,7 +16,11 @@ use eyre::Result;
 use futures::future::try_join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
-use xenon_protocol::{chain::Chain, contracts::Ending};
+use xenon_protocol::{
+    chain::Chain,
+    contracts::Ending,
+    result::{ImageReply, Reply},
+};
 
 use self::{balance::Sheet, cluster::Cluster, plan::Question};
 use crate::{
@@ -40,7 +45,9 @@ struct Row {
     prompt: String,
     expected: Option<String>,
     history: TaskHistory,
+    /// The text of the answer, or where its pictures are.
     answer: Option<String>,
+    pictures: Option<ImageReply>,
 }
 
 /// Everything the report shows.
@@ -81,7 +88,7 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<()> {
 async fn drive(args: &DemoArgs, questions: Vec<Question>, cluster: &mut Cluster) -> Result<()> {
     let ids = submit(cluster, &questions).await?;
     let histories = follow(cluster, &ids).await?;
-    let outcome = collect(cluster, questions, &ids, &histories).await?;
+    let outcome = collect(cluster, questions, &ids, &histories, &args.out).await?;
     let sheet = balance::read(cluster, &histories).await?;
     show(&outcome, &sheet);
     if args.json {
@@ -127,25 +134,41 @@ fn stages(histories: &Histories) -> String {
 }
 
 /// Fetches the answers as an application would, and the times of all blocks that are shown.
-async fn collect(cluster: &Cluster, questions: Vec<Question>, ids: &[u64], histories: &Histories) -> Result<Outcome> {
+async fn collect(
+    cluster: &Cluster,
+    questions: Vec<Question>,
+    ids: &[u64],
+    histories: &Histories,
+    out: &Path,
+) -> Result<Outcome> {
     let mut rows = Vec::new();
     for (question, id) in questions.into_iter().zip(ids) {
         let missing = CliError::Incomplete { what: "the logs", missing: "a task that was created" };
         let history = histories.get(id).cloned().ok_or(missing)?;
-        let answer = match history.delivered {
-            Some(_) => Some(text(cluster, &history).await?),
-            None => None,
+        let (answer, pictures) = match history.delivered {
+            Some(_) => answer(cluster, &history, out).await?,
+            None => (None, None),
         };
-        rows.push(Row { prompt: question.prompt, expected: question.expected, history, answer });
+        rows.push(Row { prompt: question.prompt, expected: question.expected, history, answer, pictures });
     }
     let times = times(cluster, &rows).await?;
     let started = rows.iter().filter_map(|row| times.get(&row.history.created)).min().copied().unwrap_or_default();
     Ok(Outcome { rows, times, started, nodes: cluster.nodes.clone(), lazy: cluster.lazy.clone() })
 }
 
-async fn text(cluster: &Cluster, history: &TaskHistory) -> Result<String> {
-    let reply = task::fetch_reply(&cluster.relay, history).await?;
-    Ok(reply.choices.iter().map(|choice| choice.message.content.as_str()).collect::<Vec<_>>().join(" | "))
+/// What was delivered, as text; pictures are saved, and the text says where.
+async fn answer(cluster: &Cluster, history: &TaskHistory, out: &Path) -> Result<(Option<String>, Option<ImageReply>)> {
+    match task::fetch_reply(&cluster.relay, history).await? {
+        Reply::Chat(reply) => {
+            let texts: Vec<_> = reply.choices.iter().map(|choice| choice.message.content.as_str()).collect();
+            Ok((Some(texts.join(" | ")), None))
+        }
+        Reply::Images(reply) => {
+            let paths = task::picture::save(&reply, history.id, out)?;
+            let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            Ok((Some(paths.join(" | ")), Some(reply)))
+        }
+    }
 }
 
 async fn times(cluster: &Cluster, rows: &[Row]) -> Result<BTreeMap<u64, u64>> {
@@ -162,6 +185,11 @@ async fn times(cluster: &Cluster, rows: &[Row]) -> Result<BTreeMap<u64, u64>> {
 fn show(outcome: &Outcome, sheet: &Sheet) {
     println!("\nTasks. Blocks are followed by seconds after the first; a higher value per second goes first.");
     println!("{}", report::tasks(outcome));
+    for row in &outcome.rows {
+        if let Some(text) = row.pictures.as_ref().and_then(task::picture::for_terminal) {
+            println!("\n{}:\n{text}", row.prompt);
+        }
+    }
     println!("\nPayments in CNX.");
     println!("{}", report::payments(outcome));
     println!("\nBalance sheet in CNX.");

@@ -1,9 +1,16 @@
 //! What the demo asks, and what must come of it.
 
 use alloy::primitives::U256;
+use xenon_executor::model::ModelStore;
 use xenon_protocol::{contracts::Ending, task::TaskSpec};
 
-use crate::{cli::DemoArgs, error::CliError, history::TaskHistory, money, task};
+use crate::{
+    cli::{DemoArgs, PictureArgs},
+    error::CliError,
+    history::TaskHistory,
+    money,
+    task::{self, PICTURE_MODEL},
+};
 
 /// The model in the repository: it answers two-digit additions.
 pub(super) const MODEL: &str = "xenon/sum-chat-1m@1";
@@ -16,6 +23,12 @@ const SUMS: [(u32, u32); 8] = [(17, 25), (3, 4), (58, 36), (99, 1), (40, 2), (71
 
 /// Fees in CNX by turns, so that the order of the answers is not the order of the questions.
 const PRICES: [&str; 4] = ["1", "4", "2", "8"];
+
+/// Pictures asked for; they repeat when there are more.
+const DRAWINGS: [&str; 4] = ["a red circle", "a blue square", "a green triangle", "a yellow star"];
+
+/// The fee of a picture in CNX.
+const PICTURE_PRICE: &str = "8";
 
 /// One question.
 #[derive(Clone, Debug)]
@@ -42,7 +55,20 @@ pub(super) fn check(args: &DemoArgs) -> Result<(), CliError> {
 
 /// The questions of a demo, in the order they are asked.
 pub(super) fn questions(args: &DemoArgs) -> eyre::Result<Vec<Question>> {
-    (0..args.tasks as usize).map(|index| question(args, index)).collect()
+    let texts = (0..args.tasks as usize).map(|index| question(args, index));
+    texts.chain((0..pictures(args) as usize).map(drawing)).collect()
+}
+
+/// How many pictures are asked for: none without a model for them.
+pub(super) fn pictures(args: &DemoArgs) -> u32 {
+    let installed = ModelStore::open(&args.models).and_then(|store| store.find(&PICTURE_MODEL.parse()?).map(|_| ()));
+    if installed.is_ok() { args.pictures } else { 0 }
+}
+
+fn drawing(index: usize) -> eyre::Result<Question> {
+    let prompt = DRAWINGS[index % DRAWINGS.len()];
+    let spec = task::picture_task(PICTURE_MODEL, prompt, &PictureArgs::default())?;
+    Ok(Question { prompt: prompt.to_owned(), expected: None, spec, fee: money::parse(PICTURE_PRICE)? })
 }
 
 fn question(args: &DemoArgs, index: usize) -> eyre::Result<Question> {
@@ -73,7 +99,17 @@ mod tests {
     use super::*;
 
     fn args(nodes: u32, lazy: u32) -> DemoArgs {
-        DemoArgs { nodes, tasks: 9, lazy, prompt: Vec::new(), keep: false, json: false, models: "models".into() }
+        DemoArgs {
+            nodes,
+            tasks: 9,
+            pictures: 1,
+            lazy,
+            prompt: Vec::new(),
+            keep: false,
+            json: false,
+            models: "models".into(),
+            out: "xenon-demo".into(),
+        }
     }
 
     #[test]
@@ -97,5 +133,13 @@ mod tests {
         let asked: Vec<_> = questions(&args).unwrap().into_iter().map(|q| (q.prompt, q.expected)).collect();
         assert_eq!(asked[2], (String::from("a"), None));
         assert_eq!(asked[3], (String::from("b"), None));
+    }
+
+    #[test]
+    fn without_a_model_for_them_no_pictures_are_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = DemoArgs { models: folder.path().to_owned(), ..args(5, 1) };
+        assert_eq!(pictures(&args), 0);
+        assert_eq!(questions(&args).unwrap().len(), 9);
     }
 }

@@ -1,6 +1,8 @@
 //! `xenon task`: what an application does.
 
+pub(crate) mod picture;
 mod quote;
+mod reply;
 mod show;
 mod spec;
 pub(crate) mod submit;
@@ -15,9 +17,10 @@ pub(crate) async fn run(command: TaskCommand, settings: &Settings) -> Result<()>
         TaskCommand::Submit(args) => submit::run(&args, settings).await,
         TaskCommand::Quote(args) => quote::run(&args, settings).await,
         TaskCommand::Status(args) => show::status(args, settings).await,
-        TaskCommand::Result(args) => show::result(args, settings).await,
+        TaskCommand::Result(args) => show::result(&args, settings).await,
     }
 }
 
-pub(crate) use show::{fetch_reply, for_terminal, to_json};
-pub(crate) use spec::chat;
+pub(crate) use reply::{fetch_reply, for_terminal};
+pub(crate) use show::to_json;
+pub(crate) use spec::{PICTURE_MODEL, chat, picture as picture_task};

@@ -1,23 +1,22 @@
 //! `xenon task status` and `xenon task result`.
 
-use std::io::IsTerminal as _;
-
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use eyre::Result;
 use serde_json::{Value, json};
-use xenon_protocol::{error_code, relay::RelayClient, result::ChatReply, task::GPT_KIND};
+use xenon_protocol::{
+    error_code,
+    task::{GPT_KIND, SD_KIND},
+};
 
+use super::reply::{fetch_reply, print_reply};
 use crate::{
-    cli::TaskArgs,
+    cli::{ResultArgs, TaskArgs},
     error::CliError,
     history::{self, TaskHistory},
     money,
     network::{self, Network},
     settings::Settings,
 };
-
-/// The largest reply that is fetched, in bytes.
-const MAX_REPLY_BYTES: u64 = 16 << 20;
 
 /// `xenon task status`.
 pub(super) async fn status(args: TaskArgs, settings: &Settings) -> Result<()> {
@@ -32,11 +31,11 @@ pub(super) async fn status(args: TaskArgs, settings: &Settings) -> Result<()> {
 }
 
 /// `xenon task result`.
-pub(super) async fn result(args: TaskArgs, settings: &Settings) -> Result<()> {
+pub(super) async fn result(args: &ResultArgs, settings: &Settings) -> Result<()> {
     let network = Network::connect(settings).await?;
     let task = one(&network, args.id, network.from_block).await?;
     let reply = fetch_reply(&network::relay(settings)?, &task).await?;
-    print_reply(&reply, args.json)
+    print_reply(&reply, args.id, args.json, args.out.as_deref())
 }
 
 /// The history of one task.
@@ -45,48 +44,11 @@ pub(super) async fn one(network: &Network, id: u64, from_block: u64) -> Result<T
     task.ok_or_else(|| CliError::UnknownTask { id, contract: network.contracts.task }.into())
 }
 
-/// The delivered reply, checked to be what the nodes agreed on.
-pub(crate) async fn fetch_reply(relay: &RelayClient, task: &TaskHistory) -> Result<ChatReply> {
-    if let Some(reason) = task.failure() {
-        let (refund, fee) = (money::show(task.refund()), money::show(task.fee));
-        return Err(CliError::Aborted { id: task.id, reason, refund, fee }.into());
-    }
-    let (Some(settled), Some(delivered)) = (&task.settled, &task.delivered) else {
-        return Err(CliError::NoResult { id: task.id, status: task.status().into() }.into());
-    };
-    if task.kind == GPT_KIND && settled.result != delivered.content {
-        let (content, result) = (delivered.content, settled.result);
-        return Err(CliError::WrongDelivery { id: task.id, content, result }.into());
-    }
-    let bytes = relay.get(delivered.content, MAX_REPLY_BYTES).await?;
-    let unreadable =
-        |error: serde_json::Error| CliError::UnknownReply { content: delivered.content, reason: error.to_string() };
-    Ok(serde_json::from_slice(&bytes).map_err(unreadable)?)
-}
-
-/// Prints the text of the reply, or the reply as JSON.
-pub(super) fn print_reply(reply: &ChatReply, as_json: bool) -> Result<()> {
-    if as_json {
-        println!("{}", serde_json::to_string(reply)?);
-        return Ok(());
-    }
-    for choice in &reply.choices {
-        println!("{}", for_terminal(&choice.message.content));
-    }
-    Ok(())
-}
-
-/// A model's text as it is for a pipe; without the characters that could steer it for a terminal.
-pub(crate) fn for_terminal(text: &str) -> String {
-    let harmless = |character: &char| !character.is_control() || matches!(character, '\n' | '\t');
-    if std::io::stdout().is_terminal() { text.chars().filter(harmless).collect() } else { text.to_owned() }
-}
-
 /// The history as one JSON object.
 pub(crate) fn to_json(task: &TaskHistory, answer: Option<&str>) -> Value {
     json!({
         "id": task.id,
-        "kind": if task.kind == GPT_KIND { json!("gpt") } else { json!(task.kind) },
+        "kind": kind_name(task.kind),
         "status": task.status(),
         "answer": answer,
         "fee_wei": task.fee.to_string(),
@@ -102,6 +64,15 @@ pub(crate) fn to_json(task: &TaskHistory, answer: Option<&str>) -> Value {
         },
         "paid": paid(task),
     })
+}
+
+/// The name of a kind in task documents; its number if it has none.
+fn kind_name(kind: u8) -> Value {
+    match kind {
+        GPT_KIND => json!("gpt"),
+        SD_KIND => json!("sd"),
+        other => json!(other),
+    }
 }
 
 /// Who was credited what, in wei.

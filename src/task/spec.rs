@@ -6,19 +6,73 @@ use std::{
     path::Path,
 };
 
-use xenon_protocol::task::{GenerationConfig, GptTask, MAX_TASK_BYTES, Message, TaskError, TaskSpec};
+use xenon_protocol::task::{GenerationConfig, GptTask, MAX_TASK_BYTES, Message, SdTask, TaskError, TaskSpec};
 
-use crate::{cli::SubmitArgs, error::CliError};
+use crate::{
+    cli::{PictureArgs, PromptKind, SubmitArgs},
+    error::CliError,
+};
+
+/// The repository's language model.
+const CHAT_MODEL: &str = "xenon/sum-chat-1m@1";
+/// The repository's image model.
+pub(crate) const PICTURE_MODEL: &str = "xenon/shapes-sd@1";
+/// The size of its pictures.
+const PICTURE_SIDE: u32 = 64;
+/// Steps that it needs.
+const PICTURE_STEPS: u32 = 20;
 
 /// The task that the arguments describe, checked.
 pub(super) fn read(args: &SubmitArgs) -> eyre::Result<TaskSpec> {
     let task = match (&args.file, &args.prompt) {
         (Some(path), None) => TaskSpec::parse(&read_bytes(path)?)?,
-        (None, Some(prompt)) => chat(&args.model, prompt, args.max_new_tokens)?,
+        (None, Some(prompt)) => asked(args, prompt)?,
         _ => return Err(CliError::NoTask.into()),
     };
     task.validate()?;
     Ok(task)
+}
+
+/// The task of a prompt.
+fn asked(args: &SubmitArgs, prompt: &str) -> eyre::Result<TaskSpec> {
+    if args.kind == PromptKind::Sd {
+        return Ok(picture(args.model.as_deref().unwrap_or(PICTURE_MODEL), prompt, &args.picture)?);
+    }
+    if let Some(option) = args.picture.given() {
+        return Err(CliError::OtherKind { option, kind: "sd" }.into());
+    }
+    Ok(chat(args.model.as_deref().unwrap_or(CHAT_MODEL), prompt, args.max_new_tokens)?)
+}
+
+/// A task for pictures of a prompt.
+pub(crate) fn picture(model: &str, prompt: &str, args: &PictureArgs) -> Result<TaskSpec, TaskError> {
+    let usual = SdTask::new(model.parse()?, prompt, PICTURE_SIDE, PICTURE_STEPS);
+    let side = |index: usize| args.size.as_ref().and_then(|size| size.get(index)).copied().unwrap_or(PICTURE_SIDE);
+    Ok(TaskSpec::Sd(SdTask {
+        negative_prompt: args.negative_prompt.clone(),
+        num_images: args.num_images.unwrap_or(usual.num_images),
+        width: side(0),
+        height: side(1),
+        steps: args.steps.unwrap_or(usual.steps),
+        guidance_scale: args.guidance_scale.unwrap_or(usual.guidance_scale),
+        seed: args.seed.unwrap_or(usual.seed),
+        ..usual
+    }))
+}
+
+impl PictureArgs {
+    /// One of the options that were given.
+    fn given(&self) -> Option<&'static str> {
+        let options = [
+            ("--negative-prompt", self.negative_prompt.is_some()),
+            ("--num-images", self.num_images.is_some()),
+            ("--size", self.size.is_some()),
+            ("--steps", self.steps.is_some()),
+            ("--guidance-scale", self.guidance_scale.is_some()),
+            ("--seed", self.seed.is_some()),
+        ];
+        options.into_iter().find_map(|(option, given)| given.then_some(option))
+    }
 }
 
 /// A greedy chat task with one message of the user.
@@ -48,8 +102,10 @@ mod tests {
         SubmitArgs {
             file: file.map(Path::to_owned),
             prompt: prompt.map(str::to_owned),
-            model: "xenon/sum-chat-1m".into(),
+            kind: PromptKind::Gpt,
+            model: None,
             max_new_tokens: 16,
+            picture: PictureArgs::default(),
             price: "1".into(),
             min_vram: 0,
             max_wait: 60,
@@ -57,6 +113,7 @@ mod tests {
             relay_signer: None,
             no_wait: false,
             timeout: 60,
+            out: None,
             json: false,
         }
     }
@@ -84,8 +141,27 @@ mod tests {
     #[test]
     fn a_prompt_becomes_one_message_of_the_user() {
         let task = read(&args(None, Some("What is 1 + 1?"))).unwrap();
-        let TaskSpec::Gpt(gpt) = &task;
+        let TaskSpec::Gpt(gpt) = &task else { panic!("not a chat") };
         assert_eq!(gpt.messages, [Message::user("What is 1 + 1?")]);
         assert_eq!(task.declared_size(), 16);
+    }
+
+    #[test]
+    fn an_option_for_pictures_is_not_ignored_for_text() {
+        let mut args = args(None, Some("a"));
+        args.picture.seed = Some(1);
+        let error = read(&args).unwrap_err().to_string();
+        assert!(error.starts_with("XC-024") && error.contains("--seed"), "{error}");
+    }
+
+    #[test]
+    fn a_prompt_can_ask_for_pictures() {
+        let mut args = args(None, Some("a red circle"));
+        args.kind = PromptKind::Sd;
+        args.picture = PictureArgs { num_images: Some(2), size: Some(vec![64, 128]), ..PictureArgs::default() };
+        let task = read(&args).unwrap();
+        let TaskSpec::Sd(sd) = &task else { panic!("not pictures") };
+        assert_eq!((sd.prompt.as_str(), sd.width, sd.height), ("a red circle", 64, 128));
+        assert_eq!((task.kind(), task.declared_size()), (1, 2));
     }
 }

@@ -11,11 +11,11 @@ use xenon_protocol::{
     contracts::Task,
     deployment::Deployment,
     relay::RelayClient,
-    result::ChatReply,
+    result::Reply,
     task::{TaskSpec, task_hash},
 };
 
-use super::{show, spec};
+use super::{reply, spec};
 use crate::{
     cli::SubmitArgs,
     error::CliError,
@@ -71,14 +71,14 @@ pub(crate) async fn run(args: &SubmitArgs, settings: &Settings) -> Result<()> {
         return Ok(());
     }
     let outcome = answer(&network, &relay, created, Duration::from_secs(args.timeout)).await;
-    let reply =
+    let answer =
         outcome.wrap_err_with(|| format!("task {id} is paid for: see `xenon task status {id}`", id = created.id))?;
-    show::print_reply(&reply, args.json)
+    reply::print_reply(&answer, created.id, args.json, args.out.as_deref())
 }
 
-async fn answer(network: &Network, relay: &RelayClient, created: Created, limit: Duration) -> Result<ChatReply> {
+async fn answer(network: &Network, relay: &RelayClient, created: Created, limit: Duration) -> Result<Reply> {
     let history = wait(network, created, limit).await?;
-    show::fetch_reply(relay, &history).await
+    reply::fetch_reply(relay, &history).await
 }
 
 /// Stores the task at the relay and escrows its fee. Nothing is paid before the relay has the content.

@@ -3,12 +3,17 @@
 use alloy::primitives::{B256, U256, hex, keccak256};
 use xenon_protocol::{
     error_code::ErrorCode,
-    result::{ChatReply, Choice, FinishReason, ReplyMessage, ReplyObject, Usage, result_hash},
-    task::{GptTask, Role, TaskSpec},
+    result::{
+        ChatReply, Choice, FinishReason, ImageObject, ImageReply, Reply, ReplyImage, ReplyMessage, ReplyObject, Usage,
+    },
+    task::{GptTask, Role, SdTask, TaskSpec},
 };
 
 use super::TaskRunner;
-use crate::TaskOutput;
+use crate::{
+    TaskOutput,
+    image::{ImageError, Picture, phash::phash},
+};
 
 /// Answers every task at once with well-formed nonsense, hoping that nobody compares.
 ///
@@ -50,11 +55,29 @@ impl LazyRunner {
 impl TaskRunner for LazyRunner {
     fn run(&mut self, task: &TaskSpec) -> Result<TaskOutput, ErrorCode> {
         let text = self.text(task)?;
-        let TaskSpec::Gpt(gpt) = task;
-        let reply = reply(gpt, &text);
-        let bytes = reply.to_bytes();
-        Ok(TaskOutput { result: result_hash(&bytes), bytes, reply })
+        Ok(TaskOutput::of(match task {
+            TaskSpec::Gpt(gpt) => Reply::Chat(reply(gpt, &text)),
+            TaskSpec::Sd(sd) => Reply::Images(images(sd, &text).map_err(|error| error.error_code())?),
+        }))
     }
+}
+
+/// Pictures of the right size, made of coloured squares that the words decide.
+fn images(task: &SdTask, text: &str) -> Result<ImageReply, ImageError> {
+    let image = |index: u32| {
+        let picture = squares(task, keccak256(format!("{index} {text}")))?;
+        Ok(ReplyImage { index, png: picture.to_png()?, phash: phash(&picture) })
+    };
+    let data = (0..task.num_images).map(image).collect::<Result<_, _>>()?;
+    Ok(ImageReply { object: ImageObject::ImageList, model: task.model.clone(), data })
+}
+
+/// Four by four squares, each as bright as a byte of the digest.
+fn squares(task: &SdTask, digest: B256) -> Result<Picture, ImageError> {
+    let (width, height) = (task.width as usize, task.height as usize);
+    let square = |index: usize| digest[index / width * 4 / height * 4 + index % width * 4 / width];
+    let rgb = (0..width * height).flat_map(|index| [square(index); 3]).collect();
+    Picture::new(width, height, rgb).ok_or(ImageError::NotNumbers { stage: "imagination" })
 }
 
 /// Words that are no answer to anything.
@@ -75,7 +98,10 @@ fn choice(index: u32, text: &str) -> Choice {
 
 #[cfg(test)]
 mod tests {
-    use xenon_protocol::task::{GenerationConfig, Message};
+    use xenon_protocol::{
+        result::result_hash,
+        task::{GenerationConfig, Message},
+    };
 
     use super::*;
 
@@ -98,5 +124,17 @@ mod tests {
         let reply: ChatReply = serde_json::from_slice(&output.bytes).unwrap();
         assert_eq!(reply.choices[0].message.content, "maybe");
         assert_eq!(output.result, result_hash(&output.bytes));
+    }
+
+    #[test]
+    fn invented_pictures_have_the_form_of_a_reply_and_differ_from_others() {
+        let task = TaskSpec::Sd(SdTask { num_images: 2, ..SdTask::new("a/b".parse().unwrap(), "a red circle", 64, 1) });
+        let [one, other] = [1, 2].map(|seed| LazyRunner::seeded(seed).run(&task).unwrap());
+        assert_ne!(one.result, other.result);
+        let reply = one.reply.images().unwrap();
+        assert_eq!(reply.data.len(), 2);
+        for image in &reply.data {
+            assert_eq!(phash(&Picture::from_png(&image.png).unwrap()), image.phash);
+        }
     }
 }

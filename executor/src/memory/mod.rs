@@ -6,9 +6,11 @@
 mod budget;
 mod free;
 mod needs;
+mod pictures;
 
 pub use self::{
     budget::{Budget, DoesNotFit, Resident},
     free::{Memory, SystemMemory},
     needs::{Demand, Needs},
+    pictures::PictureNeeds,
 };

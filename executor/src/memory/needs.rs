@@ -3,8 +3,10 @@
 use serde::Deserialize;
 use xenon_protocol::task::{GptTask, TaskSpec};
 
+use super::PictureNeeds;
 use crate::{
     error::ExecutorError,
+    image::ImageFolder,
     model::{InstalledModel, read_json},
 };
 
@@ -42,6 +44,8 @@ pub struct Needs {
     pub heads: u64,
     /// The most tokens that it can see; 0 if it does not say.
     pub context: u64,
+    /// What pictures need, if it makes them.
+    pub pictures: Option<PictureNeeds>,
 }
 
 /// What one task needs, in bytes.
@@ -84,6 +88,10 @@ impl Needs {
     /// [`ExecutorError::FileInvalid`] if `config.json` is there and is not JSON.
     pub fn of(model: &InstalledModel) -> Result<Self, ExecutorError> {
         let weights = model.manifest.files.values().map(|file| file.size).sum();
+        if ImageFolder::is_one(&model.folder) {
+            let pictures = Some(PictureNeeds::of(&model.folder)?);
+            return Ok(Self { weights, pictures, ..Self::default() });
+        }
         let config = model.folder.join("config.json");
         let shape = if config.is_file() { read_json(&config)? } else { Shape::default() };
         Ok(Self::from_shape(weights, &shape))
@@ -101,6 +109,7 @@ impl Needs {
             activations_per_token: rows.saturating_mul(NUMBER),
             heads,
             context: shape.max_position_embeddings,
+            pictures: None,
         }
     }
 
@@ -112,8 +121,11 @@ impl Needs {
     /// What a task needs. The conversation's tokens are reckoned from its bytes, and not counted: the tokenizer is not
     /// loaded yet.
     pub fn demand(&self, task: &TaskSpec) -> Demand {
-        let TaskSpec::Gpt(task) = task;
-        Demand { model: self.loaded(), task: self.generation(prompt_tokens(task), task) }
+        let task = match task {
+            TaskSpec::Gpt(task) => self.generation(prompt_tokens(task), task),
+            TaskSpec::Sd(task) => self.pictures.map_or(0, |pictures| pictures.of_task(task)),
+        };
+        Demand { model: self.loaded(), task }
     }
 
     fn generation(&self, prompt: u64, task: &GptTask) -> u64 {
@@ -122,7 +134,8 @@ impl Needs {
         let prompt = prompt.min(most);
         let tokens = prompt.saturating_add(settings.max_new_tokens.into()).min(most);
         // While a token is added the cache before it and the one after it are both there.
-        let cached = tokens.saturating_mul(u64::from(settings.num_return_sequences).saturating_add(1));
+        let rows = settings.num_return_sequences.max(settings.num_beams);
+        let cached = tokens.saturating_mul(u64::from(rows).saturating_add(1));
         let cache = cached.saturating_mul(self.cache_per_token);
         let scores = prompt.saturating_mul(prompt).saturating_mul(self.heads).saturating_mul(NUMBER * SCORES);
         cache.saturating_add(prompt.saturating_mul(self.activations_per_token)).saturating_add(scores)

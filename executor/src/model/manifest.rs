@@ -54,7 +54,16 @@ impl Manifest {
 
     /// Makes the manifest of a folder from what is in it.
     pub fn describe(folder: &ModelFolder, model: ModelId) -> Result<Self, ExecutorError> {
-        let files = folder.files().map(|name| Ok((name.to_owned(), FileRecord::of(&folder.path().join(name))?)));
+        Self::describe_files(folder.path(), folder.files(), model)
+    }
+
+    /// Makes the manifest of a folder in which `files` decide answers.
+    pub fn describe_files<'a>(
+        folder: &Path,
+        files: impl Iterator<Item = &'a str>,
+        model: ModelId,
+    ) -> Result<Self, ExecutorError> {
+        let files = files.map(|name| Ok((name.to_owned(), FileRecord::of(&folder.join(name))?)));
         Ok(Self { model, files: files.collect::<Result<_, ExecutorError>>()?, shares_passes: BTreeSet::new() })
     }
 
@@ -67,11 +76,20 @@ impl Manifest {
 
     /// Checks that every file of the folder is listed and every listed file is unchanged. Reads all of them.
     pub fn verify(&self, folder: &ModelFolder) -> Result<(), ExecutorError> {
-        if let Some(name) = folder.files().find(|name| !self.files.contains_key(*name)) {
+        self.verify_files(folder.path(), folder.files())
+    }
+
+    /// Checks that every one of `files` below a folder is listed and every listed file is unchanged.
+    pub fn verify_files<'a>(
+        &self,
+        folder: &Path,
+        mut files: impl Iterator<Item = &'a str>,
+    ) -> Result<(), ExecutorError> {
+        if let Some(name) = files.find(|name| !self.files.contains_key(*name)) {
             let reason = format!("it is not listed in {MANIFEST}");
-            return Err(ExecutorError::FileChanged { path: folder.path().join(name), reason });
+            return Err(ExecutorError::FileChanged { path: folder.join(name), reason });
         }
-        self.files.iter().try_for_each(|(name, record)| record.check(folder.path(), name))
+        self.files.iter().try_for_each(|(name, record)| record.check(folder, name))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{
 use xenon_executor::{TaskOutput, agent::TaskRunner};
 use xenon_protocol::{
     error_code::ErrorCode,
-    result::{ChatReply, Choice, FinishReason, ReplyMessage, ReplyObject, Usage, result_hash},
+    result::{ChatReply, Choice, FinishReason, Reply, ReplyMessage, ReplyObject, Usage},
     task::{GenerationConfig, GptTask, Message, Role, TaskSpec},
 };
 
@@ -39,14 +39,13 @@ impl TaskRunner for Panicking {
 
 /// The right answer.
 pub(crate) fn echo(task: &TaskSpec) -> TaskOutput {
-    let TaskSpec::Gpt(gpt) = task;
+    let TaskSpec::Gpt(gpt) = task else { panic!("echo only chats") };
     let content = gpt.messages.last().unwrap().text().to_owned();
     let message = ReplyMessage { role: Role::Assistant, content };
     let choices = vec![Choice { index: 0, message, finish_reason: FinishReason::Stop }];
     let usage = Usage::new(1, 1);
     let reply = ChatReply { object: ReplyObject::ChatCompletion, model: gpt.model.clone(), choices, usage };
-    let bytes = reply.to_bytes();
-    TaskOutput { result: result_hash(&bytes), bytes, reply }
+    TaskOutput::of(Reply::Chat(reply))
 }
 
 /// Eight tokens from the model.

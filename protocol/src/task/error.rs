@@ -81,6 +81,30 @@ pub enum TaskError {
     /// A message of the assistant without anything in it.
     #[error("XP-124: a message of the assistant has neither content nor tool_calls; give one, or leave it out")]
     AssistantSilent,
+    /// A setting that would have no effect.
+    #[error("XP-125: {field} has an effect only when guidance_scale is above 1; leave it out or raise guidance_scale")]
+    NeedsGuidance {
+        /// The field, as a path in the JSON.
+        field: &'static str,
+    },
+    /// A side of a picture that no model can make.
+    #[error("XP-126: {field} is {value}; give a multiple of {of}")]
+    NotMultiple {
+        /// The field, as a path in the JSON.
+        field: &'static str,
+        /// What the task says.
+        value: u32,
+        /// What must divide it.
+        of: u32,
+    },
+    /// More pixels than one reply may hold.
+    #[error("XP-127: the pictures have {pixels} pixels together and may have {max}; ask for fewer or smaller ones")]
+    TooManyPixels {
+        /// What the task asks for.
+        pixels: u64,
+        /// The most accepted.
+        max: u64,
+    },
 }
 
 impl TaskError {
@@ -98,13 +122,16 @@ impl TaskError {
             Self::Number { .. } => "XP-122",
             Self::Nesting => "XP-123",
             Self::AssistantSilent => "XP-124",
+            Self::NeedsGuidance { .. } => "XP-125",
+            Self::NotMultiple { .. } => "XP-126",
+            Self::TooManyPixels { .. } => "XP-127",
         }
     }
 
     /// What a node that was given this task commits to.
     pub fn error_code(&self) -> ErrorCode {
         match self {
-            Self::TooLarge { .. } => ErrorCode::TaskTooLarge,
+            Self::TooLarge { .. } | Self::TooManyPixels { .. } => ErrorCode::TaskTooLarge,
             _ => ErrorCode::InvalidArguments,
         }
     }

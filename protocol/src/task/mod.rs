@@ -12,6 +12,7 @@ mod message;
 mod model_id;
 mod precision;
 mod schema;
+mod sd;
 mod tool;
 
 use alloy::primitives::{B256, keccak256};
@@ -26,6 +27,7 @@ pub use self::{
     model_id::ModelId,
     precision::{Dtype, QuantizeBits},
     schema::task_schema,
+    sd::{Lora, SdDtype, SdScheduler, SdTask, sd_limits},
     tool::{FunctionDefinition, JsonObject, Tool, ToolKind},
 };
 
@@ -35,6 +37,9 @@ pub const MAX_TASK_BYTES: usize = 64 * 1024;
 /// The kind of GPT tasks in the table of the Task contract: results agree when they are equal.
 pub const GPT_KIND: u8 = 0;
 
+/// The kind of SD tasks: results agree when their perceptual hashes differ in few bits.
+pub const SD_KIND: u8 = 1;
+
 /// What an application asks the network to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -42,6 +47,8 @@ pub const GPT_KIND: u8 = 0;
 pub enum TaskSpec {
     /// Continue a conversation with a language model.
     Gpt(GptTask),
+    /// Make pictures with a diffusion model.
+    Sd(SdTask),
 }
 
 /// The fields that say which form the rest has. Serde would take a number for them too, as a position in its list.
@@ -81,13 +88,15 @@ impl TaskSpec {
     pub fn validate(&self) -> Result<(), TaskError> {
         match self {
             Self::Gpt(task) => task.validate(),
+            Self::Sd(task) => task.validate(),
         }
     }
 
-    /// The size that must have been paid for on chain: the most tokens that the task can generate.
+    /// The size that must have been paid for on chain: the most tokens that the task can generate, or its pictures.
     pub fn declared_size(&self) -> u32 {
         match self {
             Self::Gpt(task) => task.generation_config.declared_size(),
+            Self::Sd(task) => task.num_images,
         }
     }
 
@@ -95,6 +104,7 @@ impl TaskSpec {
     pub const fn kind(&self) -> u8 {
         match self {
             Self::Gpt(_) => GPT_KIND,
+            Self::Sd(_) => SD_KIND,
         }
     }
 
@@ -102,6 +112,7 @@ impl TaskSpec {
     pub fn model(&self) -> &ModelId {
         match self {
             Self::Gpt(task) => &task.model,
+            Self::Sd(task) => &task.model,
         }
     }
 }

@@ -1,0 +1,180 @@
+//! An ONNX file with the weights that lie beside it.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
+    path::{Component, Path, PathBuf},
+};
+
+use prost::Message;
+
+use super::{
+    Element,
+    proto::{EXTERNAL, ModelProto, TensorProto},
+    tensor::listed,
+};
+use crate::error::ExecutorError;
+
+/// An ONNX file, read. Weights in other files stay there until they are asked for.
+#[derive(Clone, Debug)]
+pub struct OnnxModel {
+    path: PathBuf,
+    /// What the file says.
+    pub proto: ModelProto,
+}
+
+impl OnnxModel {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, ExecutorError> {
+        let bytes = fs::read(path).map_err(|error| ExecutorError::invalid(path, &error))?;
+        let proto = ModelProto::decode(bytes.as_slice()).map_err(|error| ExecutorError::invalid(path, &error))?;
+        if proto.graph.is_none() {
+            return Err(ExecutorError::invalid(path, "it holds no graph"));
+        }
+        Ok(Self { path: path.to_owned(), proto })
+    }
+
+    /// The file as bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.proto.encode_to_vec()
+    }
+
+    /// The file's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The constant of a name.
+    pub fn initializer(&self, name: &str) -> Option<&TensorProto> {
+        self.proto.graph.as_ref()?.initializer.iter().find(|tensor| tensor.name() == name)
+    }
+
+    /// The numbers of a constant, wherever they lie; an error if they are not weights or not there.
+    pub fn numbers(&self, tensor: &TensorProto) -> Result<Vec<f32>, ExecutorError> {
+        let invalid = |reason: String| ExecutorError::invalid(&self.path, &format!("{}: {reason}", tensor.name()));
+        let element = Element::of(tensor).ok_or_else(|| invalid("its numbers are not floating point".to_owned()))?;
+        let count = count(tensor).ok_or_else(|| invalid("its dimensions make no sense".to_owned()))?;
+        let numbers = if tensor.data_location() == EXTERNAL {
+            element.decode(&self.external(tensor, count * element.size()).map_err(|error| invalid(error.to_string()))?)
+        } else if let Some(bytes) = &tensor.raw_data {
+            element.decode(bytes)
+        } else {
+            listed(tensor, element).unwrap_or_default()
+        };
+        if numbers.len() == count { Ok(numbers) } else { Err(invalid(format!("{} of {count} numbers", numbers.len()))) }
+    }
+
+    fn external(&self, tensor: &TensorProto, length: usize) -> io::Result<Vec<u8>> {
+        let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key() == key).map(|entry| entry.value());
+        let number = |key: &str, usual: u64| entry(key).map_or(Ok(usual), str::parse).map_err(io::Error::other);
+        let location = entry("location").ok_or_else(|| io::Error::other("it names no file"))?;
+        let (offset, stated) = (number("offset", 0)?, number("length", length as u64)?);
+        if stated != length as u64 {
+            return Err(io::Error::other(format!("it has {stated} bytes, not {length}")));
+        }
+        let mut file = File::open(beside(&self.path, location)?)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = vec![0; length];
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// Files of weights lie in the graph's folder or below, nowhere else.
+fn beside(graph: &Path, location: &str) -> io::Result<PathBuf> {
+    let location = Path::new(location);
+    if location.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err(io::Error::other(format!("{} is outside of its folder", location.display())));
+    }
+    Ok(graph.parent().unwrap_or_else(|| Path::new("")).join(location))
+}
+
+fn count(tensor: &TensorProto) -> Option<usize> {
+    tensor.dims.iter().try_fold(1_usize, |count, length| count.checked_mul(usize::try_from(*length).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::proto::{GraphProto, StringStringEntryProto};
+
+    fn external(location: &str, offset: &str, length: &str) -> TensorProto {
+        let entry = |(key, value): (&str, &str)| StringStringEntryProto {
+            key: Some(key.to_owned()),
+            value: Some(value.to_owned()),
+        };
+        TensorProto {
+            dims: vec![2],
+            data_type: Some(1),
+            name: Some("w".to_owned()),
+            data_location: Some(EXTERNAL),
+            external_data: [("location", location), ("offset", offset), ("length", length)].map(entry).to_vec(),
+            ..TensorProto::default()
+        }
+    }
+
+    fn model(folder: &Path) -> OnnxModel {
+        let path = folder.join("model.onnx");
+        let proto = ModelProto { graph: Some(GraphProto::default()), ..ModelProto::default() };
+        fs::write(&path, proto.encode_to_vec()).unwrap();
+        OnnxModel::read(&path).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_model_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.onnx");
+        assert_eq!(OnnxModel::read(&path).unwrap_err().code(), "XE-025");
+        for bytes in [&b"not protobuf"[..], b""] {
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(OnnxModel::read(&path).unwrap_err().code(), "XE-025");
+        }
+    }
+
+    #[test]
+    fn weights_outside_of_the_folder_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("inside");
+        fs::create_dir(&inside).unwrap();
+        fs::write(folder.path().join("secret"), [0; 8]).unwrap();
+        for location in ["../secret", "/etc/passwd", "a/../../secret"] {
+            let error = model(&inside).numbers(&external(location, "0", "8")).unwrap_err();
+            assert!(error.to_string().contains("outside"), "{error}");
+        }
+    }
+
+    #[test]
+    fn damaged_references_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("w.bin"), [0; 12]).unwrap();
+        for (location, offset, length) in
+            [("w.bin", "8", "8"), ("w.bin", "x", "8"), ("w.bin", "0", "4"), ("no.bin", "0", "8")]
+        {
+            let error = model(folder.path()).numbers(&external(location, offset, length)).unwrap_err();
+            assert_eq!(error.code(), "XE-025");
+        }
+        let negative = TensorProto { dims: vec![-1], data_type: Some(1), ..TensorProto::default() };
+        assert!(model(folder.path()).numbers(&negative).is_err());
+        let strings = TensorProto { dims: vec![1], data_type: Some(8), ..TensorProto::default() };
+        assert!(model(folder.path()).numbers(&strings).is_err());
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "the numbers are copied")]
+    fn weights_beside_the_graph_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = [0.0_f32, 1.5, -2.0].iter().flat_map(|number| number.to_le_bytes()).collect();
+        fs::write(folder.path().join("w.bin"), bytes).unwrap();
+        assert_eq!(model(folder.path()).numbers(&external("w.bin", "4", "8")).unwrap(), [1.5, -2.0]);
+    }
+
+    /// The repository's own models are files that other programs wrote: reading and writing loses no byte's meaning.
+    #[test]
+    fn a_file_survives_being_read_and_written() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sum-chat/model.onnx");
+        let model = OnnxModel::read(&path).unwrap();
+        let bytes = model.to_bytes();
+        assert_eq!(bytes.len() as u64, fs::metadata(&path).unwrap().len(), "no field was dropped");
+        assert_eq!(ModelProto::decode(bytes.as_slice()).unwrap(), model.proto);
+    }
+}
