@@ -22,21 +22,20 @@ use xenon_protocol::{
 
 use network::{Network, Service, eventually, failure, root, stdout};
 
-/// The processes that a process has started.
-fn children(pid: u32) -> Vec<u32> {
-    let found = Command::new("pgrep").args(["-P", &pid.to_string()]).output().unwrap();
-    String::from_utf8(found.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect()
+/// Whether a process was started by another.
+fn is_child(child: u32, parent: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+    status.lines().any(|line| line.strip_prefix("PPid:").is_some_and(|id| id.trim() == parent.to_string()))
 }
 
 /// The process in which a node runs its model, once it has loaded it.
 fn child_of(network: &Network, number: usize, node: &Service) -> u32 {
-    let own = children(node.pid());
     let child = eventually("the model is loaded", || {
         let report = report(network, number)?;
         report["runner"]["children"][0]["pid"].as_u64()
     });
     let child = u32::try_from(child).unwrap();
-    assert!(children(node.pid()).contains(&child), "{own:?}");
+    assert!(is_child(child, node.pid()));
     child
 }
 
@@ -55,7 +54,7 @@ fn open_files(pid: u32) -> Vec<PathBuf> {
 }
 
 fn kill(pid: u32) {
-    assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+    assert!(Command::new("sh").args(["-c", &format!("kill -KILL {pid}")]).status().unwrap().success());
     eventually("it is dead", || (!is_alive(pid)).then_some(()));
 }
 

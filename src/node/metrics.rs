@@ -46,6 +46,8 @@ pub(super) struct Metrics {
     pub(super) tasks: Family<Outcome, Counter>,
     /// Answers committed to: `answer`, or the name of the error.
     pub(super) answers: Family<Code, Counter>,
+    /// Tasks that found no answer, by the stable code of the error.
+    pub(super) failures: Family<Code, Counter>,
     /// Failures outside this machine that were tried again, by their stable code.
     pub(super) retries: Family<Code, Counter>,
     /// Seconds that tasks were in each stage.
@@ -68,6 +70,7 @@ impl Default for Metrics {
             registry: Arc::default(),
             tasks: Family::default(),
             answers: Family::default(),
+            failures: Family::default(),
             retries: Family::default(),
             stages,
             earned: Gauge::default(),
@@ -89,6 +92,7 @@ impl Metrics {
     fn register(&self, registry: &mut Registry) {
         registry.register("tasks", "Tasks that have ended, by whether this node agreed", self.tasks.clone());
         registry.register("answers", "Answers committed to, by error", self.answers.clone());
+        registry.register("failures", "Tasks that found no answer, by code", self.failures.clone());
         registry.register("retries", "Failures outside this machine, by code", self.retries.clone());
         let seconds = Unit::Seconds;
         registry.register_with_unit("stage", "Time of tasks in each stage", seconds, self.stages.clone());

@@ -274,6 +274,10 @@ impl Publisher {
         metrics.memory_budget.set(i64::try_from(runner.budget).unwrap_or(i64::MAX));
         metrics.children.set(i64::try_from(runner.children.len()).unwrap_or(i64::MAX));
         metrics.lost_children.inc_by(runner.lost_children.saturating_sub(metrics.lost_children.get()));
+        for (code, count) in &runner.failures {
+            let counter = metrics.failures.get_or_create(&Code { code: code.clone() });
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
         if let Err(error) = write(&self.path, &report) {
             tracing::warn!(path = %self.path.display(), %error, "the node's report could not be written");
         }

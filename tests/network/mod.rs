@@ -61,8 +61,8 @@ impl Service {
     /// Asks it to end, and waits until it has.
     #[cfg(unix)]
     pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
-        let pid = self.pid().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let kill = format!("kill -TERM {}", self.pid());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
         eventually("it ends when it is asked to", || self.0.try_wait().unwrap())
     }
 

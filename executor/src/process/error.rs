@@ -130,3 +130,30 @@ impl ProcessError {
         !matches!(self, Self::DoesNotFit(_)) && self.error_code() == ErrorCode::OutOfMemory
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_begins_with_the_code_and_no_two_codes_are_one() {
+        let model: ModelId = "a/b@1".parse().unwrap();
+        let (how, reason, found) = (String::from("x"), String::from("x"), String::from("x"));
+        let (limit, pause) = (Duration::from_secs(3), Duration::from_secs(4));
+        let errors = [
+            ProcessError::from(DoesNotFit { model: model.clone(), needed: 2, free: 1 }),
+            ProcessError::NotStarted { model: model.clone(), reason: reason.clone() },
+            ProcessError::Crashed { model: model.clone(), how: how.clone() },
+            ProcessError::OutOfMemory { model: model.clone(), how },
+            ProcessError::TooSlow { model: model.clone(), limit },
+            ProcessError::Garbled { model: model.clone(), reason },
+            ProcessError::Stranger { model: model.clone(), found },
+            ProcessError::Resting { model, failures: 2, pause },
+        ];
+        let codes: Vec<_> = errors.iter().map(ProcessError::code).collect();
+        assert!(codes.is_sorted_by(|one, next| one < next), "{codes:?}");
+        for error in &errors {
+            assert!(error.to_string().starts_with(&format!("{}: ", error.code())), "{error}");
+        }
+    }
+}

@@ -16,7 +16,7 @@ const KEPT: usize = 32;
 /// Most bytes of a line.
 const LINE: u64 = 16 << 10;
 
-/// The last lines of a child.
+/// The last lines of a child that are not its log.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LastWords(Arc<Mutex<VecDeque<String>>>);
 
@@ -26,7 +26,10 @@ impl LastWords {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|line| matches(line))
     }
 
-    fn push(&self, line: &str) {
+    /// What is no line of a log comes from a library or is a process's last words. Only that is kept: a log may repeat
+    /// what a task says.
+    fn hear(&self, line: &str, model: &ModelId) {
+        tracing::warn!(target: "child", %model, "{line}");
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == KEPT {
             lines.pop_front();
@@ -50,19 +53,16 @@ pub(super) fn forward(pipe: impl Read, model: &ModelId, last: &LastWords) {
     while matches!(pipe.by_ref().take(LINE).read_until(b'\n', &mut line), Ok(1..)) {
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end();
-        last.push(text);
-        tell(text, model);
+        match serde_json::from_str(text) {
+            Ok(line) => tell(&line, model),
+            Err(_) => last.hear(text, model),
+        }
         line.clear();
     }
 }
 
-/// What is no line of a log comes from a library, or is a process's last words.
-fn tell(text: &str, model: &ModelId) {
-    let Ok(Line { level, target, fields }) = serde_json::from_str(text) else {
-        tracing::warn!(target: "child", %model, "{text}");
-        return;
-    };
-    let words = words(&fields);
+fn tell(Line { level, target, fields }: &Line, model: &ModelId) {
+    let words = words(fields);
     match level.as_str() {
         "ERROR" => tracing::error!(target: "child", %model, from = target, "{words}"),
         "WARN" => tracing::warn!(target: "child", %model, from = target, "{words}"),
@@ -91,6 +91,14 @@ mod tests {
         assert!(!last.any(|line| line == "line 50"));
         assert!(last.any(|line| line == "line 99"));
         assert!(!last.any(|line| line.len() as u64 > LINE));
+    }
+
+    #[test]
+    fn what_a_log_repeats_is_not_taken_for_last_words() {
+        let last = LastWords::default();
+        let line = r#"{"level":"WARN","target":"x","fields":{"message":"out of memory"}}"#;
+        forward(line.as_bytes(), &"a/b".parse().unwrap(), &last);
+        assert!(!last.any(|line| line.contains("out of memory")));
     }
 
     #[test]

@@ -54,10 +54,35 @@ pub(crate) struct Failure {
 }
 
 impl From<&ExecutorError> for Failure {
-    /// Where memory ran out decides nothing: a device that gets none to prove itself is out of memory too.
     fn from(error: &ExecutorError) -> Self {
-        let text = error.to_string();
-        let code = if is_out_of_memory(&text) { ErrorCode::OutOfMemory } else { error.error_code() };
-        Self { text, code }
+        Self { text: error.to_string(), code: code(error) }
+    }
+}
+
+/// A device or a library that gets no memory to prove itself is out of memory too. Other texts are not searched for it: they
+/// may hold words of the task.
+fn code(error: &ExecutorError) -> ErrorCode {
+    match error {
+        ExecutorError::DeviceUnusable { reason, .. } | ExecutorError::RuntimeUnusable { reason, .. }
+            if is_out_of_memory(reason) =>
+        {
+            ErrorCode::OutOfMemory
+        }
+        _ => error.error_code(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+
+    #[test]
+    fn a_task_cannot_talk_the_node_out_of_its_memory() {
+        let reason = String::from("bad_alloc: out of memory");
+        let refused = ExecutorError::ConversationRefused { reason: reason.clone() };
+        assert_eq!(Failure::from(&refused).code, ErrorCode::InvalidArguments);
+        let unusable = ExecutorError::DeviceUnusable { device: Device::Cpu, reason };
+        assert_eq!(Failure::from(&unusable).code, ErrorCode::OutOfMemory);
     }
 }

@@ -1,6 +1,9 @@
 //! What the runner is doing, for whoever wants to look.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::{Deserialize, Serialize};
 use xenon_protocol::task::ModelId;
@@ -14,6 +17,8 @@ pub struct RunnerStatus {
     pub children: Vec<ChildStatus>,
     /// Processes that ended without having been asked to.
     pub lost_children: u64,
+    /// Tasks without an answer, by the code of the error.
+    pub failures: BTreeMap<String, u64>,
     /// The most memory that models may take together, in bytes.
     pub budget: u64,
     /// Free memory when it was last looked at, in bytes.

@@ -133,7 +133,19 @@ impl ProcessRunner {
         limit: Duration,
         on_text: &mut dyn FnMut(u32, &str),
     ) -> Result<TaskOutput, ProcessError> {
-        let until = Deadline::after(limit);
+        let outcome = self.attempt(task, Deadline::after(limit), on_text);
+        if let Err(error) = &outcome {
+            self.monitor.update(|status| *status.failures.entry(error.code().to_owned()).or_default() += 1);
+        }
+        outcome
+    }
+
+    fn attempt(
+        &mut self,
+        task: &TaskSpec,
+        until: Deadline,
+        on_text: &mut dyn FnMut(u32, &str),
+    ) -> Result<TaskOutput, ProcessError> {
         task.validate().map_err(ExecutorError::from)?;
         let installed = self.store.find(task.model())?;
         let model = installed.manifest.model.clone();

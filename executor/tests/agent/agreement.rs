@@ -1,8 +1,8 @@
 //! The usual course: agreement, and one who does not work.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, atomic::Ordering};
 
-use xenon_executor::agent::LazyRunner;
+use xenon_executor::agent::{Event, LazyRunner, Observer};
 use xenon_protocol::contracts::{Ending, State, Status, Task};
 
 use crate::{
@@ -34,6 +34,38 @@ async fn three_agents_agree_deliver_and_are_free_again() {
         assert_eq!(world.status(index).await, Status::Free);
         assert_eq!(world.commitments(index).await.len(), 1);
     }
+}
+
+/// Writes down what happens to a task.
+#[derive(Clone, Default)]
+struct Diary(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Diary {
+    fn observe(&mut self, event: Event<'_>) {
+        let line = match event {
+            Event::Step { step, .. } => format!("{step:?}"),
+            Event::Running { model, .. } => format!("Running {model}"),
+            Event::Answered { error, .. } => format!("Answered {error:?}"),
+            Event::Ended { agreed, .. } => format!("Ended {agreed}"),
+            _ => return,
+        };
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+#[tokio::test]
+async fn who_looks_on_sees_the_whole_course_of_a_task_in_its_order() {
+    let world = World::with_nodes(3).await;
+    let task = world.submit(&question("Who is watching?")).await;
+    let mut agents = world.honest_agents().await;
+    let diary = Diary::default();
+    agents[0].observe(diary.clone());
+    world.work_until(&mut agents, task, State::Ended).await;
+    world.round(&mut agents).await;
+    let lines = diary.0.lock().unwrap().clone();
+    let course = ["Answer", "Running xenon/echo", "Answered None", "Commit", "Reveal", "Close", "Ended true"];
+    let places: Vec<_> = course.map(|line| lines.iter().position(|found| found == line)).into();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{lines:?}");
 }
 
 #[tokio::test]
