@@ -14,7 +14,7 @@ use xenon_executor::{
     process::{ChildCommand, ProcessError, ProcessRunner, RunnerConfig},
 };
 use xenon_protocol::{
-    result::{ChatReply, Choice, FinishReason, ReplyMessage, ReplyObject, Usage, result_hash},
+    result::{ChatReply, Choice, FinishReason, Reply, ReplyMessage, ReplyObject, Usage},
     task::{GenerationConfig, GptTask, Message, Role, TaskSpec},
 };
 
@@ -106,8 +106,7 @@ pub(crate) fn output(text: &str) -> TaskOutput {
     let choices = vec![Choice { index: 0, message, finish_reason: FinishReason::Stop }];
     let model = "a/m1".parse().unwrap();
     let reply = ChatReply { object: ReplyObject::ChatCompletion, model, choices, usage: Usage::new(1, 1) };
-    let bytes = reply.to_bytes();
-    TaskOutput { result: result_hash(&bytes), bytes, reply }
+    TaskOutput::of(Reply::Chat(reply))
 }
 
 pub(crate) fn task(model: &str) -> TaskSpec {
