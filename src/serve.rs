@@ -30,6 +30,7 @@ pub(crate) async fn node(args: &NodeRunArgs, settings: &Settings) -> Result<()> 
     relay.health().await?;
     // Nobody may give this node a task for a model that is still on its way.
     model::prefetch(&args.models, settings).await?;
+    let _offered = model::offer(&args.models)?;
     let class = executor::class(args).await?;
     let config = executor::config(args);
     let runner = spawn_blocking(move || ProcessRunner::open(config)).await??;
