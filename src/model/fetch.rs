@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 use url::Url;
 use xenon_executor::model::{
-    ModelCache,
+    ModelCache, ModelLease, ModelStore,
     fetch::{DEFAULT_ENDPOINT, FetchConfig, FetchEvent, FetchRequest, Fetched, Fetcher, HubToken, Selection, Source},
 };
 
@@ -87,6 +87,13 @@ pub(crate) async fn prefetch(models: &Path, settings: &Settings) -> Result<()> {
         tracing::info!(model = %fetched.model, "the model is complete and checked");
     }
     Ok(())
+}
+
+/// Says that a node offers its models: as long as this is held, none of them is evicted.
+pub(crate) fn offer(models: &Path) -> Result<Vec<ModelLease>> {
+    let store = ModelStore::open(models)?;
+    let leases: Result<Vec<_>, _> = store.installed().map(|model| ModelLease::hold(models, model)).collect();
+    Ok(leases?.into_iter().flatten().collect())
 }
 
 fn request(wanted: &Prefetch) -> Result<FetchRequest> {

@@ -36,6 +36,7 @@ pub(crate) async fn run(args: &NodeRunArgs, settings: &Settings) -> Result<()> {
     relay.health().await?;
     // Nobody may give this node a task for a model that is still on its way.
     model::prefetch(&args.models, settings).await?;
+    let _offered = model::offer(&args.models)?;
     let class = executor::class(args).await?;
     let runner = load(args).await?;
     let operator = operator(args, &network)?;

@@ -185,6 +185,13 @@ impl ModelLease {
     /// Takes a lease on an installed model and records its use. `None` for one that the store did not fetch: nobody
     /// evicts that. An error if it was evicted in the meantime.
     pub fn take(root: &Path, installed: &InstalledModel) -> Result<Option<Self>, StoreError> {
+        let mut lease = Self::hold(root, installed)?;
+        lease.iter_mut().try_for_each(Self::record)?;
+        Ok(lease)
+    }
+
+    /// The same without recording a use: for a node that offers a model and has not loaded it.
+    pub fn hold(root: &Path, installed: &InstalledModel) -> Result<Option<Self>, StoreError> {
         let cache = ModelCache { layout: Layout::new(root), budget: None };
         let model = installed.manifest.model.clone();
         if cache.record(installed)?.is_none() {
@@ -194,9 +201,7 @@ impl ModelLease {
         if !installed.folder.join(MANIFEST).is_file() {
             return Err(StoreError::NotInstalled { model });
         }
-        let mut lease = Self { layout: cache.layout, model, recorded: Instant::now(), _lock: lock };
-        lease.record()?;
-        Ok(Some(lease))
+        Ok(Some(Self { layout: cache.layout, model, recorded: Instant::now(), _lock: lock }))
     }
 
     /// Says that the model was used just now. Costs something every few minutes only.
