@@ -11,7 +11,7 @@ use alloy::primitives::{B256, keccak256};
 use crate::{cpu, device::Provider, runtime::Runtime};
 
 /// Version of this crate's own arithmetic: prompt rendering, sampling, stopping. Raised when any of it changes bytes.
-const PIPELINE: &str = "1";
+const PIPELINE: &str = "2";
 const OPTIMISATION: &str = "all";
 const PREPACKING: &str = "on";
 

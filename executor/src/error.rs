@@ -171,6 +171,23 @@ pub enum ExecutorError {
     /// The conversation renders to nothing.
     #[error("XE-032: the conversation renders to no tokens at all; add a message with content")]
     PromptEmpty,
+    /// The model's chat template passes over a part of the task.
+    #[error("XE-033: the model's chat template has no place for {what}; leave it out, or choose another model")]
+    TemplateIgnores {
+        /// The part, in the words of the task JSON.
+        what: &'static str,
+    },
+    /// The model is not installed in the precision that the task asks for.
+    #[error(
+        "XE-034: the model is not installed in {wanted}; leave dtype and quantize_bits out, or ask for one of: {}",
+        available.join(", ")
+    )]
+    VariantUnavailable {
+        /// What the task asks for.
+        wanted: String,
+        /// What is installed.
+        available: Vec<String>,
+    },
     /// The runtime failed.
     #[error("XE-040: ONNX Runtime failed: {reason}; check the model with another task and the log for the cause")]
     Runtime {
@@ -218,6 +235,8 @@ impl ExecutorError {
             Self::ConversationRefused { .. } => "XE-030",
             Self::ContextExceeded { .. } => "XE-031",
             Self::PromptEmpty => "XE-032",
+            Self::TemplateIgnores { .. } => "XE-033",
+            Self::VariantUnavailable { .. } => "XE-034",
             Self::Runtime { .. } => "XE-040",
             Self::OutOfMemory { .. } => "XE-041",
             Self::LogitsInvalid => "XE-042",
@@ -229,7 +248,9 @@ impl ExecutorError {
     pub fn error_code(&self) -> ErrorCode {
         match self {
             Self::Task(error) => error.error_code(),
-            Self::ConversationRefused { .. } | Self::PromptEmpty => ErrorCode::InvalidArguments,
+            Self::ConversationRefused { .. } | Self::PromptEmpty | Self::TemplateIgnores { .. } => {
+                ErrorCode::InvalidArguments
+            }
             Self::ContextExceeded { .. } => ErrorCode::TaskTooLarge,
             Self::OutOfMemory { .. } => ErrorCode::OutOfMemory,
             Self::Runtime { .. } | Self::LogitsInvalid | Self::Tokenizer { .. } => ErrorCode::ExecutionFailed,

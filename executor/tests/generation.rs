@@ -10,7 +10,7 @@ use xenon_executor::Executor;
 use xenon_protocol::{
     error_code::ErrorCode,
     result::{ChatReply, FinishReason, result_hash},
-    task::{GenerationConfig, Message, Role, TaskSpec},
+    task::{GenerationConfig, Message, TaskSpec},
 };
 
 const SUM: &str = "What is 17 + 25?";
@@ -161,9 +161,8 @@ fn odd_conversations_are_answered() {
         &long,
     ];
     for content in contents {
-        for role in [Role::System, Role::User, Role::Assistant] {
-            let messages = vec![Message { role, content: content.to_owned() }];
-            let reply = run(&mut executor, &conversation(messages, GenerationConfig::greedy(4), 0));
+        for message in [Message::system(content), Message::user(content), Message::assistant(content)] {
+            let reply = run(&mut executor, &conversation(vec![message], GenerationConfig::greedy(4), 0));
             assert!((1..=4).contains(&reply.usage.completion_tokens), "{content:?}");
         }
     }
@@ -182,7 +181,7 @@ fn a_task_leaves_nothing_behind_for_the_next() {
 fn a_repetition_penalty_has_an_effect() {
     let mut executor = executor(1);
     let plain = text(&mut executor, &ask(SUM, GenerationConfig::greedy(16)));
-    let said = Message { role: Role::Assistant, content: plain.clone() };
+    let said = Message::assistant(plain.clone());
     let mut again = |generation| {
         let messages = vec![Message::user(SUM), said.clone(), Message::user(SUM)];
         text(&mut executor, &conversation(messages, generation, 0))

@@ -10,7 +10,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use sum_chat::{conversation, executor, folder, session};
 use xenon_executor::{
     model::ModelFolder,
-    text::{ChatTemplate, TextStream, TextTokenizer},
+    text::{ChatTemplate, Conversation, TextStream, TextTokenizer},
 };
 use xenon_protocol::{
     result::FinishReason,
@@ -59,11 +59,15 @@ fn template_and_tokenizer() -> (ChatTemplate, TextTokenizer) {
     (ChatTemplate::read(&folder).unwrap(), TextTokenizer::read(&folder.tokenizer()).unwrap())
 }
 
+fn conversation_of(messages: &[Message], add_generation_prompt: bool) -> Conversation<'_> {
+    Conversation { messages, tools: None, add_generation_prompt, time: None }
+}
+
 #[test]
 fn conversations_render_and_tokenize_as_in_transformers() {
     let (template, tokenizer) = template_and_tokenizer();
     for case in vectors::<Rendering>("chat_renderings.json") {
-        let text = template.render(&case.messages, case.add_generation_prompt, None).unwrap();
+        let text = template.render(conversation_of(&case.messages, case.add_generation_prompt)).unwrap();
         assert_eq!(text, case.text);
         assert_eq!(tokenizer.encode(&text).unwrap(), case.token_ids, "{text:?}");
     }
@@ -88,7 +92,7 @@ fn logits_are_those_of_torch() {
     let empty = session.empty_cache().unwrap();
     let (template, tokenizer) = template_and_tokenizer();
     for case in vectors::<LastLogits>("logits.json") {
-        let text = template.render(&case.messages, true, None).unwrap();
+        let text = template.render(conversation_of(&case.messages, true)).unwrap();
         assert_eq!(tokenizer.encode(&text).unwrap(), case.token_ids);
         let (logits, _) = session.forward(&case.token_ids, &empty).unwrap();
         assert_eq!(logits.len(), case.logits.len());

@@ -4,17 +4,15 @@ Usage: make_vectors.py [--checkpoint FOLDER] [--output tests/vectors/text]
 """
 
 import argparse
-import importlib.metadata
-import json
 import pathlib
-import platform
 
 import torch
 
 import train_sums
-from make_sum_chat import CHECKPOINT, ROOT
+from make_sum_chat import CHECKPOINT
 from torch_chat import TorchChat
 from vector_cases import DIALOGUES, PROMPTS, SHORT_PROMPTS
+from vector_file import FOLDER, write
 
 LEAST_MARGIN = 0.05
 LOGIT_PROMPTS = (PROMPTS[0], PROMPTS[-1])
@@ -24,7 +22,7 @@ def main():
     """Writes the three files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=pathlib.Path, default=CHECKPOINT)
-    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "tests" / "vectors" / "text")
+    parser.add_argument("--output", type=pathlib.Path, default=FOLDER)
     arguments = parser.parse_args()
     train_sums.configure_torch()
     chat = TorchChat(arguments.checkpoint)
@@ -32,19 +30,6 @@ def main():
     write(arguments.output / "chat_renderings.json", renderings(chat))
     write(arguments.output / "greedy.json", greedy_answers(chat))
     write(arguments.output / "logits.json", [last_logits(chat, messages) for messages in LOGIT_PROMPTS])
-
-
-def write(path, cases):
-    """One JSON file: the versions it was made with, and the cases, one per line."""
-    lines = ",\n".join(json.dumps(case) for case in cases)
-    path.write_text(f'{{"made_with": {json.dumps(versions())},\n"cases": [\n{lines}\n]}}\n')
-    print(f"{path.name}: {len(cases)} cases", flush=True)
-
-
-def versions():
-    """Versions of everything that could change the vectors."""
-    names = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in names}
 
 
 def renderings(chat):

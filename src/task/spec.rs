@@ -23,13 +23,8 @@ pub(super) fn read(args: &SubmitArgs) -> eyre::Result<TaskSpec> {
 
 /// A greedy chat task with one message of the user.
 pub(crate) fn chat(model: &str, prompt: &str, max_new_tokens: u32) -> Result<TaskSpec, TaskError> {
-    Ok(TaskSpec::Gpt(GptTask {
-        model: model.parse()?,
-        messages: vec![Message::user(prompt)],
-        generation_config: GenerationConfig::greedy(max_new_tokens),
-        seed: 0,
-        time: None,
-    }))
+    let (messages, generation_config) = (vec![Message::user(prompt)], GenerationConfig::greedy(max_new_tokens));
+    Ok(TaskSpec::Gpt(GptTask::new(model.parse()?, messages, generation_config)))
 }
 
 /// Reads one byte more than a task may have, so that an endless input is refused and not read.

@@ -105,13 +105,8 @@ mod tests {
     }
 
     fn task() -> Vec<u8> {
-        let task = GptTask {
-            model: "xenon/sum-chat-1m".parse().unwrap(),
-            messages: vec![Message::user("What is 17 + 25?")],
-            generation_config: GenerationConfig::greedy(8),
-            seed: 0,
-            time: None,
-        };
+        let messages = vec![Message::user("What is 17 + 25?")];
+        let task = GptTask::new("xenon/sum-chat-1m".parse().unwrap(), messages, GenerationConfig::greedy(8));
         TaskSpec::Gpt(task).to_bytes().unwrap()
     }
 

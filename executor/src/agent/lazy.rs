@@ -80,13 +80,8 @@ mod tests {
     use super::*;
 
     fn task(question: &str) -> TaskSpec {
-        TaskSpec::Gpt(GptTask {
-            model: "xenon/sum-chat-1m".parse().unwrap(),
-            messages: vec![Message::user(question)],
-            generation_config: GenerationConfig::greedy(8),
-            seed: 0,
-            time: None,
-        })
+        let model = "xenon/sum-chat-1m".parse().unwrap();
+        TaskSpec::Gpt(GptTask::new(model, vec![Message::user(question)], GenerationConfig::greedy(8)))
     }
 
     #[test]

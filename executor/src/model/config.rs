@@ -3,10 +3,14 @@
 use std::{fs, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 use xenon_protocol::task::limits;
 
 use super::ModelFolder;
 use crate::error::ExecutorError;
+
+/// Bounds of `length_penalty`.
+const LENGTH_PENALTY: (f64, f64) = (-10.0, 10.0);
 
 /// A model's own settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +23,7 @@ pub struct ModelConfig {
     pub defaults: GenerationDefaults,
 }
 
-/// Sampling settings of `generation_config.json`.
+/// Settings of `generation_config.json`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 pub struct GenerationDefaults {
     /// Divides the logits.
@@ -28,8 +32,42 @@ pub struct GenerationDefaults {
     pub top_k: Option<u32>,
     /// Probability to choose within.
     pub top_p: Option<f64>,
+    /// Least share of the most probable token's probability.
+    pub min_p: Option<f64>,
+    /// Probability of locally typical tokens to choose within; 1 means all.
+    pub typical_p: Option<f64>,
     /// Penalty on tokens that occurred before.
     pub repetition_penalty: Option<f64>,
+    /// Exponent of the length by which a beam search divides its scores.
+    pub length_penalty: Option<f64>,
+    /// When a beam search stops looking for better sequences.
+    pub early_stopping: Option<EarlyStopping>,
+}
+
+/// When a beam search stops looking for better sequences, as `early_stopping` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Value")]
+pub enum EarlyStopping {
+    /// `false`: when the best beam of its length is no better than the worst of the ended sequences.
+    #[default]
+    WhenUnlikely,
+    /// `true`: when there are as many ended sequences as beams.
+    WhenFull,
+    /// `"never"`: when no beam can become better than the worst of the ended sequences.
+    Never,
+}
+
+impl TryFrom<Value> for EarlyStopping {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::Bool(false) => Ok(Self::WhenUnlikely),
+            Value::Bool(true) => Ok(Self::WhenFull),
+            Value::String(word) if word == "never" => Ok(Self::Never),
+            _ => Err(format!("early_stopping is {value}; it must be true, false or \"never\"")),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -104,7 +142,10 @@ impl GenerationDefaults {
         let settings = [
             ("temperature", self.temperature, limits::TEMPERATURE),
             ("top_p", self.top_p, limits::TOP_P),
+            ("min_p", self.min_p, limits::MIN_P),
+            ("typical_p", self.typical_p, limits::TYPICAL_P),
             ("repetition_penalty", self.repetition_penalty, limits::REPETITION_PENALTY),
+            ("length_penalty", self.length_penalty, LENGTH_PENALTY),
         ];
         for (name, value, (min, max)) in settings {
             if value.is_some_and(|value| !(min..=max).contains(&value)) {
@@ -145,6 +186,10 @@ mod tests {
             (r#"{"n_positions": 8}"#, Some("[]"), "generation_config.json"),
             (r#"{"n_positions": 8}"#, Some(r#"{"temperature": 0}"#), "temperature"),
             (r#"{"n_positions": 8}"#, Some(r#"{"top_p": 2}"#), "top_p"),
+            (r#"{"n_positions": 8}"#, Some(r#"{"min_p": -1}"#), "min_p"),
+            (r#"{"n_positions": 8}"#, Some(r#"{"typical_p": 0}"#), "typical_p"),
+            (r#"{"n_positions": 8}"#, Some(r#"{"length_penalty": 11}"#), "length_penalty"),
+            (r#"{"n_positions": 8}"#, Some(r#"{"early_stopping": "soon"}"#), "early_stopping"),
         ] {
             let error = read(config, generation).unwrap_err();
             assert_eq!(error.code(), "XE-025");
@@ -161,6 +206,20 @@ mod tests {
             (r#"{"n_positions": 8, "eos_token_id": 2}"#, Some(r#"{"eos_token_id": [3, 4]}"#), vec![3, 4]),
         ] {
             assert_eq!(read(config, generation).unwrap().end_tokens, tokens);
+        }
+    }
+
+    #[test]
+    fn early_stopping_has_three_forms() {
+        for (text, meaning) in [
+            ("true", Some(EarlyStopping::WhenFull)),
+            ("false", Some(EarlyStopping::WhenUnlikely)),
+            ("\"never\"", Some(EarlyStopping::Never)),
+            ("null", None),
+        ] {
+            let generation = format!(r#"{{"early_stopping": {text}, "length_penalty": 0.5}}"#);
+            let defaults = read(r#"{"n_positions": 8}"#, Some(&generation)).unwrap().defaults;
+            assert_eq!((defaults.early_stopping, defaults.length_penalty), (meaning, Some(0.5)));
         }
     }
 

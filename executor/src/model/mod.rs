@@ -7,7 +7,7 @@ mod store;
 
 pub(crate) use self::config::read_json;
 pub use self::{
-    config::{GenerationDefaults, ModelConfig},
+    config::{EarlyStopping, GenerationDefaults, ModelConfig},
     folder::ModelFolder,
     manifest::{FileRecord, MANIFEST, Manifest},
     store::{InstalledModel, ModelStore},

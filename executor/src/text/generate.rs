@@ -1,126 +1,104 @@
 //! The generation loop.
 
-use xenon_protocol::{result::FinishReason, task::GptTask};
+use xenon_protocol::task::GptTask;
 
-use super::{KvCache, Sampler, SamplerSettings, StopFilter, TextSession, TextStream, TextTokenizer};
+use super::{Decoder, Generated, Logits, TextTokenizer, search::Search};
 use crate::{error::ExecutorError, model::ModelConfig};
 
-/// One generated sequence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Generated {
-    /// Its text, without special tokens and without the stop string.
-    pub text: String,
-    /// Every token that was chosen, an end token and those of a stop string included.
-    pub tokens: Vec<u32>,
-    /// Why it ended.
-    pub finish_reason: FinishReason,
+/// A prompt to continue.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// How to continue it.
+    pub task: &'a GptTask,
+    /// The prompt's tokens.
+    pub prompt: &'a [u32],
 }
 
-/// Continues a prompt as often as the task asks for. The prompt is read once and all sequences start from its cache.
-/// `on_text` is called with the index of the sequence and each piece of its text.
-pub fn generate(
-    session: &mut TextSession,
+/// Continues prompts of equal length, each as often as its task asks for. They share passes: a prompt is read once, and
+/// all its sequences start from its cache.
+///
+/// `on_text` is called with the index of the request, the index of the sequence and each piece of its text. Each
+/// request has its own result. The outer error is one of the decoder, and ends all of them.
+pub fn generate<D: Decoder>(
+    decoder: &mut D,
     tokenizer: &TextTokenizer,
     config: &ModelConfig,
-    task: &GptTask,
-    prompt: &[u32],
-    mut on_text: impl FnMut(u32, &str),
-) -> Result<Vec<Generated>, ExecutorError> {
-    let settings = SamplerSettings::resolve(&task.generation_config, &config.defaults);
-    let empty = session.empty_cache()?;
-    let (logits, cache) = session.forward(prompt, &empty)?;
-    let mut sequences = Vec::new();
-    for index in 0..task.generation_config.num_return_sequences {
-        let sequence = Sequence {
-            sampler: Sampler::new(settings, task.seed, index, prompt),
-            end_tokens: &config.end_tokens,
-            most_tokens: task.generation_config.max_new_tokens as usize,
-            tokens: Vec::new(),
-            answer: Answer::new(tokenizer, task, |text: &str| on_text(index, text)),
-        };
-        sequences.push(sequence.run(session, logits.clone(), &cache)?);
-    }
-    Ok(sequences)
-}
-
-/// A sequence while it grows.
-struct Sequence<'a, F> {
-    sampler: Sampler,
-    end_tokens: &'a [u32],
-    most_tokens: usize,
-    tokens: Vec<u32>,
-    answer: Answer<'a, F>,
-}
-
-impl<F: FnMut(&str)> Sequence<'_, F> {
-    /// Adds tokens until one ends the sequence. `logits` and `prompt` are the state after the prompt.
-    fn run(
-        mut self,
-        session: &mut TextSession,
-        mut logits: Vec<f32>,
-        prompt: &KvCache,
-    ) -> Result<Generated, ExecutorError> {
-        let mut grown: Option<KvCache> = None;
-        loop {
-            let token = self.sampler.choose(&logits)?;
-            if let Some(reason) = self.push(token)? {
-                return self.answer.finish(self.tokens, reason);
-            }
-            let (next, cache) = session.forward(&[token], grown.as_ref().unwrap_or(prompt))?;
-            (logits, grown) = (next, Some(cache));
+    requests: &[Request<'_>],
+    mut on_text: impl FnMut(usize, u32, &str),
+) -> Result<Vec<Result<Vec<Generated>, ExecutorError>>, ExecutorError> {
+    let prompts: Vec<_> = requests.iter().map(|request| request.prompt).collect();
+    let room = requests.iter().map(|request| request.task.generation_config.max_new_tokens as usize).max();
+    let mut running: Vec<_> =
+        requests.iter().enumerate().map(|(row, request)| Running::new(row, tokenizer, config, *request)).collect();
+    let mut logits = Logits::default();
+    let mut cache = decoder.prefill(&prompts, room.unwrap_or(0), &mut logits)?;
+    let (mut next, mut rows) = (Next::default(), requests.len());
+    loop {
+        next.clear();
+        for (index, request) in running.iter_mut().enumerate() {
+            request.advance(&logits, &mut next, &mut |sequence, text| on_text(index, sequence, text));
         }
+        if next.rows.is_empty() {
+            break;
+        }
+        if !next.keeps(rows) {
+            cache = decoder.select(cache, &next.rows)?;
+        }
+        rows = next.rows.len();
+        decoder.step(&next.tokens, &mut cache, &mut logits)?;
     }
+    let finished = running.into_iter().enumerate();
+    Ok(finished.map(|(index, request)| request.finish(&mut |sequence, text| on_text(index, sequence, text))).collect())
+}
 
-    /// Adds a token; returns the reason if it was the last.
-    fn push(&mut self, token: u32) -> Result<Option<FinishReason>, ExecutorError> {
+/// The rows of the next pass: which row of the last pass each goes on from, and with which token.
+#[derive(Default)]
+pub(super) struct Next {
+    pub(super) rows: Vec<usize>,
+    pub(super) tokens: Vec<u32>,
+}
+
+impl Next {
+    pub(super) fn push(&mut self, row: usize, token: u32) {
+        self.rows.push(row);
         self.tokens.push(token);
-        if self.end_tokens.contains(&token) {
-            return Ok(Some(FinishReason::Stop));
-        }
-        self.answer.push(token)?;
-        if self.answer.filter.stopped() {
-            return Ok(Some(FinishReason::Stop));
-        }
-        Ok((self.tokens.len() >= self.most_tokens).then_some(FinishReason::Length))
+    }
+
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.tokens.clear();
+    }
+
+    /// True if these are the rows of the last pass in their order.
+    fn keeps(&self, rows: usize) -> bool {
+        self.rows.len() == rows && self.rows.iter().enumerate().all(|(index, row)| index == *row)
     }
 }
 
-/// The text of a sequence while it grows: tokens become text, and text is given out once it is certain.
-struct Answer<'a, F> {
-    stream: TextStream<'a>,
-    filter: StopFilter,
-    text: String,
-    on_text: F,
+/// A request under way.
+struct Running<'a> {
+    search: Result<Search<'a>, ExecutorError>,
+    /// Its first row in the last pass.
+    first_row: usize,
 }
 
-impl<'a, F: FnMut(&str)> Answer<'a, F> {
-    fn new(tokenizer: &'a TextTokenizer, task: &GptTask, on_text: F) -> Self {
-        let stops = task.generation_config.stop_strings.as_deref().unwrap_or_default();
-        Self { stream: TextStream::new(tokenizer), filter: StopFilter::new(stops), text: String::new(), on_text }
+impl<'a> Running<'a> {
+    fn new(row: usize, tokenizer: &'a TextTokenizer, config: &'a ModelConfig, request: Request<'a>) -> Self {
+        Self { search: Ok(Search::new(tokenizer, config, request)), first_row: row }
     }
 
-    fn push(&mut self, token: u32) -> Result<(), ExecutorError> {
-        let text = self.stream.push(token)?;
-        let text = self.filter.push(&text);
-        self.give(&text);
-        Ok(())
-    }
-
-    /// Gives out what was held back. A stop string may be completed by it.
-    fn finish(mut self, tokens: Vec<u32>, reason: FinishReason) -> Result<Generated, ExecutorError> {
-        let text = self.stream.finish()?;
-        let text = self.filter.push(&text);
-        self.give(&text);
-        let reason = if self.filter.stopped() { FinishReason::Stop } else { reason };
-        let text = self.filter.finish();
-        self.give(&text);
-        Ok(Generated { text: self.text, tokens, finish_reason: reason })
-    }
-
-    fn give(&mut self, text: &str) {
-        if !text.is_empty() {
-            self.text.push_str(text);
-            (self.on_text)(text);
+    fn advance(&mut self, logits: &Logits, next: &mut Next, on_text: &mut dyn FnMut(u32, &str)) {
+        let (first_row, start) = (self.first_row, next.rows.len());
+        let Ok(search) = &mut self.search else { return };
+        if let Err(error) = search.advance(logits, first_row, next, on_text) {
+            next.rows.truncate(start);
+            next.tokens.truncate(start);
+            self.search = Err(error);
         }
+        self.first_row = start;
+    }
+
+    fn finish(self, on_text: &mut dyn FnMut(u32, &str)) -> Result<Vec<Generated>, ExecutorError> {
+        self.search?.finish(on_text)
     }
 }

@@ -43,7 +43,7 @@ impl TextTokenizer {
 ///
 /// The text that [`TextStream::push`] and [`TextStream::finish`] give, put together, is the answer's text: there is no
 /// second way to compute it that could differ.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TextStream<'a> {
     tokenizer: &'a TextTokenizer,
     /// Tokens since the last but one boundary of characters.

@@ -40,7 +40,7 @@ impl TaskRunner for Panicking {
 /// The right answer.
 pub(crate) fn echo(task: &TaskSpec) -> TaskOutput {
     let TaskSpec::Gpt(gpt) = task;
-    let content = gpt.messages.last().unwrap().content.clone();
+    let content = gpt.messages.last().unwrap().text().to_owned();
     let message = ReplyMessage { role: Role::Assistant, content };
     let choices = vec![Choice { index: 0, message, finish_reason: FinishReason::Stop }];
     let usage = Usage::new(1, 1);
@@ -55,11 +55,6 @@ pub(crate) fn question(text: &str) -> TaskSpec {
 }
 
 pub(crate) fn question_to(model: &str, text: &str) -> TaskSpec {
-    TaskSpec::Gpt(GptTask {
-        model: model.parse().unwrap(),
-        messages: vec![Message::user(text)],
-        generation_config: GenerationConfig::greedy(8),
-        seed: 0,
-        time: None,
-    })
+    let task = GptTask::new(model.parse().unwrap(), vec![Message::user(text)], GenerationConfig::greedy(8));
+    TaskSpec::Gpt(task)
 }

@@ -38,7 +38,7 @@ pub(crate) fn ask(question: &str, generation_config: GenerationConfig) -> TaskSp
 
 /// A task with a seed.
 pub(crate) fn conversation(messages: Vec<Message>, generation_config: GenerationConfig, seed: u64) -> TaskSpec {
-    TaskSpec::Gpt(GptTask { model: MODEL.parse().unwrap(), messages, generation_config, seed, time: None })
+    TaskSpec::Gpt(GptTask { seed, ..GptTask::new(MODEL.parse().unwrap(), messages, generation_config) })
 }
 
 /// Sampling so flat that two seeds hardly agree.

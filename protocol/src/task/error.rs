@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::MAX_TASK_BYTES;
+use super::{MAX_TASK_BYTES, limits::NESTING};
 use crate::error_code::ErrorCode;
 
 /// Why a task JSON is refused. Every variant names what to change.
@@ -53,6 +53,34 @@ pub enum TaskError {
         /// What the task says.
         name: String,
     },
+    /// More answers than the search gives.
+    #[error(
+        "XP-120: num_return_sequences is {sequences} and num_beams {beams}; set do_sample, or num_beams to at least as many"
+    )]
+    TooManySequences {
+        /// Answers asked for.
+        sequences: u32,
+        /// Beams of the search.
+        beams: u32,
+    },
+    /// A beam search that draws.
+    #[error("XP-121: num_beams is {beams} and do_sample is true, and a beam search does not draw; leave one out")]
+    BeamSampling {
+        /// Beams of the search.
+        beams: u32,
+    },
+    /// A number that JSON implementations do not agree on.
+    #[error("XP-122: {number} is a number beyond 2^53-1, which not every program keeps exactly; write it as a string")]
+    Number {
+        /// What the task says.
+        number: String,
+    },
+    /// Free-form JSON that is too deep.
+    #[error("XP-123: more than {} objects and lists are within each other; flatten them", NESTING)]
+    Nesting,
+    /// A message of the assistant without anything in it.
+    #[error("XP-124: a message of the assistant has neither content nor tool_calls; give one, or leave it out")]
+    AssistantSilent,
 }
 
 impl TaskError {
@@ -65,6 +93,11 @@ impl TaskError {
             Self::Length { .. } => "XP-104",
             Self::NeedsSampling { .. } => "XP-105",
             Self::ModelId { .. } => "XP-106",
+            Self::TooManySequences { .. } => "XP-120",
+            Self::BeamSampling { .. } => "XP-121",
+            Self::Number { .. } => "XP-122",
+            Self::Nesting => "XP-123",
+            Self::AssistantSilent => "XP-124",
         }
     }
 

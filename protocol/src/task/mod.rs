@@ -3,10 +3,16 @@
 //! Everything that is accepted has an effect: unknown fields, values outside their bounds and settings that would be
 //! ignored are refused, with an error that names the field.
 
+mod bounds;
 mod error;
+mod generation;
 mod gpt;
+pub mod limits;
+mod message;
 mod model_id;
+mod precision;
 mod schema;
+mod tool;
 
 use alloy::primitives::{B256, keccak256};
 use schemars::JsonSchema;
@@ -14,9 +20,13 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     error::TaskError,
-    gpt::{GenerationConfig, GptTask, Message, Role, limits},
+    generation::GenerationConfig,
+    gpt::GptTask,
+    message::{AssistantContent, CalledFunction, Message, Role, ToolCall},
     model_id::ModelId,
+    precision::{Dtype, QuantizeBits},
     schema::task_schema,
+    tool::{FunctionDefinition, JsonObject, Tool, ToolKind},
 };
 
 /// The largest task JSON accepted, in bytes.
@@ -34,10 +44,26 @@ pub enum TaskSpec {
     Gpt(GptTask),
 }
 
+/// The fields that say which form the rest has. Serde would take a number for them too, as a position in its list.
+#[derive(Deserialize)]
+struct Tags {
+    #[serde(rename = "kind")]
+    _kind: String,
+    #[serde(rename = "messages", default)]
+    _messages: Vec<RoleTag>,
+}
+
+#[derive(Deserialize)]
+struct RoleTag {
+    #[serde(rename = "role")]
+    _role: String,
+}
+
 impl TaskSpec {
     /// Reads a task: checks its length, its form and the bounds of every value, in this order.
     pub fn parse(bytes: &[u8]) -> Result<Self, TaskError> {
         check_length(bytes)?;
+        let _: Tags = serde_json::from_slice(bytes)?;
         let task: Self = serde_json::from_slice(bytes)?;
         task.validate()?;
         Ok(task)

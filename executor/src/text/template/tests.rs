@@ -1,0 +1,168 @@
+//! What templates can rely on.
+
+use xenon_protocol::task::{CalledFunction, GenerationConfig, JsonObject, ToolCall, ToolKind};
+
+use super::*;
+
+fn template(source: &str) -> ChatTemplate {
+    let tokens = [("bos_token", "<s>".to_owned()), ("eos_token", "</s>".to_owned())];
+    ChatTemplate::compile(source.to_owned(), tokens.into(), Path::new("chat_template.jinja")).unwrap()
+}
+
+fn conversation(messages: &[Message], time: Option<u64>) -> Conversation<'_> {
+    Conversation { messages, tools: None, add_generation_prompt: true, time }
+}
+
+fn render(source: &str) -> String {
+    let messages = [Message::system("  Be brief. "), Message::user("Hi <b> & \"é\"\n")];
+    template(source).render(conversation(&messages, None)).unwrap()
+}
+
+#[test]
+fn a_template_with_an_error_names_the_file() {
+    let error = ChatTemplate::compile("{% for %}".to_owned(), BTreeMap::new(), Path::new("t.jinja")).unwrap_err();
+    assert_eq!(error.code(), "XE-025");
+    assert!(error.to_string().contains("t.jinja"));
+}
+
+#[test]
+fn a_template_can_refuse_a_conversation() {
+    let source = "{{ raise_exception('Conversation roles must alternate') }}";
+    let error = template(source).render(conversation(&[], None)).unwrap_err();
+    assert_eq!(error.code(), "XE-030");
+    assert!(error.to_string().contains("Conversation roles must alternate"));
+}
+
+#[test]
+fn templates_see_no_clock_unless_the_task_has_one() {
+    let source = "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}26 Jul 2024{% endif %}";
+    let template = template(source);
+    assert_eq!(template.render(conversation(&[], None)).unwrap(), "26 Jul 2024");
+    assert_eq!(template.render(conversation(&[], Some(0))).unwrap(), "01 Jan 1970");
+    assert_eq!(template.render(conversation(&[], Some(32_503_679_999))).unwrap(), "31 Dec 2999");
+}
+
+#[test]
+fn an_unknown_time_format_refuses_the_conversation() {
+    let error = template("{{ strftime_now('%') }}").render(conversation(&[], Some(0))).unwrap_err();
+    assert_eq!(error.code(), "XE-030");
+}
+
+#[test]
+fn text_is_not_escaped() {
+    assert_eq!(render("{{ messages[1].content }}"), "Hi <b> & \"é\"\n");
+}
+
+#[test]
+fn python_methods_and_slices_work() {
+    assert_eq!(render("{{ messages[0]['content'].strip() }}|{{ messages[0].content.upper()[2:4] }}"), "Be brief.|BE");
+    assert_eq!(render("{% for m in messages[1:] %}{{ m.get('role') }}{% endfor %}"), "user");
+    assert_eq!(render("{% for m in messages[::-1] %}{{ m.role[0] }}{% endfor %}"), "us");
+    assert_eq!(render("{{ 'Be' in messages[0].content and messages[1]['role'].startswith('us') }}"), "True");
+    assert_eq!(
+        render("{% for k, v in messages[0].items() %}{{ k }}={{ v | trim }};{% endfor %}"),
+        "role=system;content=Be brief.;"
+    );
+}
+
+#[test]
+fn namespaces_loop_controls_and_macros_work() {
+    let source = "{% set ns = namespace(n=0) %}{% for m in messages %}{% if m.role == 'user' %}{% break %}{% endif %}\
+                  {% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}";
+    assert_eq!(render(source), "1");
+    assert_eq!(render("{% macro twice(x) %}{{ x }}{{ x }}{% endmacro %}{{ twice('ab') }}"), "abab");
+    assert_eq!(render("{{ bos_token + 'x' ~ eos_token }}{{ tools }}{{ pad_token is defined }}"), "<s>x</s>NoneFalse");
+}
+
+#[test]
+fn values_are_spelled_as_in_python() {
+    assert_eq!(render("{{ true }} {{ none }} {{ 1 }} {{ 1.0 }} {{ 7 // 2 }} {{ 1 == 1.0 }}"), "True None 1 1.0 3 True");
+}
+
+#[test]
+fn json_is_spelled_as_in_python() {
+    assert_eq!(render("{{ messages[1] | tojson }}"), r#"{"role": "user", "content": "Hi <b> & \"é\"\n"}"#);
+    assert_eq!(render("{{ [1, {'a': [], 'b': none}] | tojson }}"), r#"[1, {"a": [], "b": null}]"#);
+    assert_eq!(render("{{ {'a': [1]} | tojson(indent=2) }}"), "{\n  \"a\": [\n    1\n  ]\n}");
+}
+
+#[test]
+fn blocks_leave_no_blank_lines() {
+    assert_eq!(render("{% if true %}\n  {% if true %}\nx\n  {% endif %}\n{% endif %}\n"), "x\n");
+}
+
+#[test]
+fn lists_maps_and_floats_are_spelled_as_in_python() {
+    assert_eq!(render("{{ [1, 'a', true, none, {'b': 0.5}] }}"), "[1, 'a', True, None, {'b': 0.5}]");
+    assert_eq!(render("{{ 1e16 }} {{ (true | string) ~ (1.0 | string) }}"), "1e+16 True1.0");
+    assert_eq!(render("{{ {'a': 1e-7} | tojson }}"), r#"{"a": 1e-07}"#);
+}
+
+#[test]
+fn json_takes_the_options_of_python() {
+    assert_eq!(render("{{ {'b': 1, 'a': 'é🙂'} | tojson(sort_keys=true) }}"), r#"{"a": "é🙂", "b": 1}"#);
+    assert_eq!(render("{{ 'é🙂' | tojson(ensure_ascii=true) }}"), r#""\u00e9\ud83d\ude42""#);
+    assert_eq!(render("{{ [1, {'a': 2}] | tojson(separators=(',', ':')) }}"), r#"[1,{"a":2}]"#);
+    assert_eq!(render("{{ {'a': [], 'b': {}} | tojson(indent=4) }}"), "{\n    \"a\": [],\n    \"b\": {}\n}");
+    assert_eq!(render("{{ [1] | tojson(indent=none) }}"), "[1]");
+}
+
+#[test]
+fn what_python_can_go_through_is_a_sequence() {
+    let source = "{% for x in ['a', [1], {'a': 1}, 1, none] %}{{ x is sequence }}{{ x is iterable }} {% endfor %}";
+    assert_eq!(render(source), "TrueTrue TrueTrue TrueTrue FalseFalse FalseFalse ");
+    let source = "{{ messages is string }}{{ messages[0] is mapping }}{{ messages is iterable }}";
+    assert_eq!(render(source), "FalseTrueTrue");
+}
+
+#[test]
+fn generation_blocks_render_what_is_in_them_in_their_own_scope() {
+    let source = "{% set x = 1 %}{%- generation -%} {% set x = 2 %}{{ x }} {%- endgeneration -%} {{ x }}";
+    assert_eq!(render(source), "21");
+}
+
+fn task(messages: Vec<Message>) -> GptTask {
+    GptTask::new("a/b".parse().unwrap(), messages, GenerationConfig::greedy(1))
+}
+
+fn call() -> Message {
+    let function = CalledFunction { name: "add".to_owned(), arguments: JsonObject::default() };
+    Message::calls(vec![ToolCall { id: None, kind: ToolKind::Function, function }])
+}
+
+/// What the template passes over of this task.
+fn passed_over(source: &str, task: &GptTask) -> Option<String> {
+    match template(source).prompt(task) {
+        Err(ExecutorError::TemplateIgnores { what }) => Some(what.to_owned()),
+        Err(error) => panic!("{error}"),
+        Ok(_) => None,
+    }
+}
+
+#[test]
+fn what_a_template_passes_over_is_refused_by_name() {
+    let users = "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}";
+    let roles = "{% for m in messages %}{{ m.role }}{% endfor %}";
+    let all = "{{ tools }}{% for m in messages %}{{ m.content }}{{ m.tool_calls }}{% endfor %}";
+    let tools = Some(vec![serde_json::from_str(r#"{"type": "function", "function": {"name": "f"}}"#).unwrap()]);
+    for (task, what) in [
+        (GptTask { tools, ..task(vec![Message::user("a")]) }, "tools"),
+        (task(vec![Message::system("b"), Message::user("a")]), "messages of the role system"),
+        (task(vec![Message::user("a"), call()]), "tool_calls"),
+        (task(vec![Message::user("a"), Message::tool("5")]), "messages of the role tool"),
+    ] {
+        assert_eq!(passed_over(users, &task).as_deref(), Some(what));
+        assert_eq!(passed_over(roles, &task).as_deref(), Some(what));
+        assert_eq!(passed_over(all, &task), None);
+        let error = template(users).prompt(&task).unwrap_err();
+        assert_eq!(error.code(), "XE-033");
+        assert!(error.to_string().contains(what));
+    }
+}
+
+#[test]
+fn a_template_that_refuses_a_change_looks_at_it() {
+    let strict = "{% for m in messages %}{% if m.content not in ['a', 'b'] %}{{ raise_exception('no') }}{% endif %}\
+                  {% endfor %}";
+    assert_eq!(passed_over(strict, &task(vec![Message::system("b"), Message::user("a")])), None);
+}
