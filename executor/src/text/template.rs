@@ -5,9 +5,14 @@
 //! `raise_exception`, `tojson` as `json.dumps` spells it, generation blocks. There is no clock: `strftime_now` exists
 //! only when the task carries a time, so that every node renders the same text.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
 
-use minijinja::{Environment, Value, context, syntax::SyntaxConfig, value::Serde};
+use minijinja::{Environment, Error, ErrorKind, Value, context, syntax::SyntaxConfig, value::Serde};
 use serde::Deserialize;
 use xenon_protocol::task::{GptTask, Message, Tool};
 
@@ -130,10 +135,12 @@ impl ChatTemplate {
             strftime_now => clock,
             ..Value::from(Serde(&self.special_tokens))
         };
-        let template = self.environment.get_template(NAME);
-        template
-            .and_then(|template| template.render(context))
-            .map_err(|error| ExecutorError::ConversationRefused { reason: error.to_string() })
+        let render = || self.environment.get_template(NAME)?.render(context);
+        // The engine panics on a few expressions, such as ''[::-1]; a template must not end the node.
+        let rendered = catch_unwind(AssertUnwindSafe(render));
+        let engine = || Error::new(ErrorKind::InvalidOperation, "the template engine gave up");
+        let text = rendered.unwrap_or_else(|_| Err(engine()));
+        text.map_err(|error| ExecutorError::ConversationRefused { reason: error.to_string() })
     }
 }
 
@@ -168,7 +175,7 @@ impl SpecialToken {
 }
 
 /// Jinja2 as transformers sets it up.
-fn environment() -> Result<Environment<'static>, minijinja::Error> {
+fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     python::extend(&mut environment);

@@ -15,6 +15,7 @@ pub(super) fn extend(environment: &mut Environment<'static>) {
     environment.set_formatter(write_value);
     environment.add_filter("tojson", to_json);
     environment.add_filter("string", |value: &Value| spelling::text(value));
+    environment.add_filter("indent", indent);
     environment.add_test("sequence", has_length);
     environment.add_test("iterable", has_length);
     environment.add_function("raise_exception", raise_exception);
@@ -36,6 +37,31 @@ fn to_json(value: &Value, ensure_ascii: Option<Value>, options: Kwargs) -> Resul
     let indent = indent.map(usize::try_from).transpose()?;
     let style = json::Style::new(ensure_ascii, indent, separators, sort_keys)?;
     Ok(Value::from_safe_string(style.dump(value)?))
+}
+
+/// The filter `indent` of Jinja2, which keeps a newline at the end. `width` is a number of blanks or a text.
+fn indent(
+    text: &str,
+    width: Option<Value>,
+    first: Option<bool>,
+    blank: Option<bool>,
+    options: Kwargs,
+) -> Result<String, Error> {
+    let width = width.or(options.get("width")?).unwrap_or_else(|| Value::from(4));
+    let first = first.or(options.get("first")?).unwrap_or(false);
+    let blank = blank.or(options.get("blank")?).unwrap_or(false);
+    options.assert_all_used()?;
+    let margin = match width.as_str() {
+        Some(margin) => margin.to_owned(),
+        None => " ".repeat(usize::try_from(width)?),
+    };
+    let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    let indented = lines.enumerate().map(|(number, line)| match number {
+        0 if !first => line.to_owned(),
+        _ if line.is_empty() && !blank && number > 0 => String::new(),
+        _ => format!("{margin}{line}"),
+    });
+    Ok(indented.collect::<Vec<_>>().join("\n"))
 }
 
 /// Python's strings and maps have a length and can be gone through, as lists can.

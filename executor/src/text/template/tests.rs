@@ -49,6 +49,12 @@ fn an_unknown_time_format_refuses_the_conversation() {
 }
 
 #[test]
+fn a_template_that_breaks_the_engine_refuses_the_conversation() {
+    let error = template("{{ ''[::-1] }}").render(conversation(&[], None)).unwrap_err();
+    assert_eq!(error.code(), "XE-030");
+}
+
+#[test]
 fn text_is_not_escaped() {
     assert_eq!(render("{{ messages[1].content }}"), "Hi <b> & \"é\"\n");
 }
@@ -165,4 +171,58 @@ fn a_template_that_refuses_a_change_looks_at_it() {
     let strict = "{% for m in messages %}{% if m.content not in ['a', 'b'] %}{{ raise_exception('no') }}{% endif %}\
                   {% endfor %}";
     assert_eq!(passed_over(strict, &task(vec![Message::system("b"), Message::user("a")])), None);
+}
+
+#[derive(Deserialize)]
+struct Vectors<T> {
+    cases: Vec<T>,
+}
+
+#[derive(Deserialize)]
+struct GoldenConversation {
+    messages: Vec<Message>,
+    tools: Option<Vec<Tool>>,
+}
+
+/// What transformers makes of a conversation, or what is said against it.
+#[derive(Deserialize)]
+struct Golden {
+    template: String,
+    conversation: usize,
+    time: u64,
+    add_generation_prompt: bool,
+    text: Option<String>,
+    refused: Option<String>,
+}
+
+fn vectors<T: serde::de::DeserializeOwned>(file: &str) -> Vec<T> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/text").join(file);
+    let vectors: Vectors<T> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    vectors.cases
+}
+
+fn rendered(golden: &Golden, conversations: &[GoldenConversation]) -> Result<String, ExecutorError> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/text/templates");
+    let source = fs::read_to_string(folder.join(&golden.template)).unwrap();
+    let GoldenConversation { messages, tools } = &conversations[golden.conversation];
+    template(&source).render(Conversation {
+        messages,
+        tools: tools.as_deref(),
+        add_generation_prompt: golden.add_generation_prompt,
+        time: Some(golden.time),
+    })
+}
+
+#[test]
+fn families_render_as_in_transformers() {
+    let (conversations, cases) = (vectors("chat_conversations.json"), vectors::<Golden>("chat_templates.json"));
+    assert!(cases.iter().map(|case| &case.template).collect::<std::collections::BTreeSet<_>>().len() >= 6);
+    for case in cases {
+        let (ours, what) = (rendered(&case, &conversations), (&case.template, case.conversation));
+        match (ours, case.text, case.refused) {
+            (Ok(ours), Some(theirs), None) => assert_eq!(ours, theirs, "{what:?}"),
+            (Err(error), None, Some(reason)) => assert!(error.to_string().contains(&reason), "{what:?} {error}"),
+            (ours, theirs, reason) => panic!("{what:?} {ours:?} {theirs:?} {reason:?}"),
+        }
+    }
 }
