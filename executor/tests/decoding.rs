@@ -58,9 +58,9 @@ fn alone(task: &GptTask, prompt: &[u32], end_tokens: &[u32]) -> Vec<Generated> {
 
 /// Where the definition says that a text ends: before the stop string that is complete first, of several the longest.
 fn cut<'a>(stops: &[String], text: &'a str) -> &'a str {
-    let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
+    let mut ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
     let stop = |end: usize| stops.iter().filter(|stop| text[..end].ends_with(*stop)).map(String::len).max();
-    let found = ends.filter_map(|end| Some(end - stop(end)?)).next();
+    let found = ends.find_map(|end| Some(end - stop(end)?));
     &text[..found.unwrap_or(text.len())]
 }
 

@@ -7,6 +7,7 @@ const LANES: usize = 16;
 
 /// The token with the largest logit, of equal ones the first. None if a logit is not a number or infinite, or if none
 /// is above minus infinity.
+#[expect(clippy::float_cmp, reason = "it is one of them")]
 pub(super) fn largest(logits: &[f32]) -> Option<usize> {
     let (mut best, mut at) = (f32::NEG_INFINITY, None);
     for (number, block) in logits.chunks(BLOCK).enumerate() {
@@ -28,15 +29,15 @@ pub(super) fn is_valid(logits: &[f32]) -> bool {
 fn block_largest(block: &[f32]) -> Option<f32> {
     let (whole, rest) = block.as_chunks::<LANES>();
     let mut tops = [f32::NEG_INFINITY; LANES];
-    let mut valid = [true; LANES];
+    let mut valid = [1_u32; LANES];
     for chunk in whole {
         for lane in 0..LANES {
             tops[lane] = if chunk[lane] > tops[lane] { chunk[lane] } else { tops[lane] };
-            valid[lane] &= chunk[lane] < f32::INFINITY;
+            valid[lane] &= u32::from(chunk[lane] < f32::INFINITY);
         }
     }
     let top = tops.iter().chain(rest).fold(f32::NEG_INFINITY, |top, logit| if *logit > top { *logit } else { top });
-    let valid = valid.iter().all(|valid| *valid) && rest.iter().all(|logit| *logit < f32::INFINITY);
+    let valid = valid.iter().all(|valid| *valid == 1) && rest.iter().all(|logit| *logit < f32::INFINITY);
     valid.then_some(top)
 }
 

@@ -8,10 +8,13 @@ use xenon_protocol::task::{GptTask, Message};
 /// Text that makes a message another one.
 const CHANGE: &str = "?";
 
+/// The task with a part of it changed; none if it has no such part.
+type Change = fn(&GptTask) -> Option<GptTask>;
+
 /// The first part of the task that makes no difference, in the words of the task JSON. `passes_over` says whether
 /// another task renders to the same text.
 pub(super) fn part(task: &GptTask, passes_over: impl Fn(&GptTask) -> bool) -> Option<&'static str> {
-    let changed: [(&str, fn(&GptTask) -> Option<GptTask>); 4] = [
+    let changed: [(&str, Change); 4] = [
         ("tools", without_tools),
         ("messages of the role system", with_other_instructions),
         ("tool_calls", with_other_calls),
@@ -38,7 +41,9 @@ fn with_other_instructions(task: &GptTask) -> Option<GptTask> {
 fn with_other_calls(task: &GptTask) -> Option<GptTask> {
     with_messages(task, |message| match message {
         Message::Assistant { tool_calls: Some(calls), .. } => {
-            calls.iter_mut().for_each(|call| call.function.name.push_str(CHANGE));
+            for call in calls {
+                call.function.name.push_str(CHANGE);
+            }
             true
         }
         _ => false,

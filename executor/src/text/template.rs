@@ -98,17 +98,17 @@ impl ChatTemplate {
                 return Err(ExecutorError::FileMissing { folder: folder.path().to_owned(), file });
             }
         };
-        Self::compile(source, config.special_tokens(), &path)
+        Self::compile(&source, config.special_tokens(), &path)
     }
 
     fn compile(
-        source: String,
+        source: &str,
         special_tokens: BTreeMap<&'static str, String>,
         path: &Path,
     ) -> Result<Self, ExecutorError> {
         let mut environment = environment().map_err(|error| ExecutorError::invalid(path, &error))?;
         environment
-            .add_template_owned(NAME, generation_tags::as_scopes(&source))
+            .add_template_owned(NAME, generation_tags::as_scopes(source))
             .map_err(|error| ExecutorError::invalid(path, &error))?;
         Ok(Self { environment, special_tokens })
     }

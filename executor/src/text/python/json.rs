@@ -121,6 +121,6 @@ impl Style {
 /// `\uXXXX` for each UTF-16 unit.
 fn escape(text: &mut String, character: char) {
     for unit in character.encode_utf16(&mut [0; 2]) {
-        text.push_str(&format!("\\u{unit:04x}"));
+        text.extend(format!("\\u{unit:04x}").chars());
     }
 }

@@ -40,6 +40,7 @@ fn to_json(value: &Value, ensure_ascii: Option<Value>, options: Kwargs) -> Resul
 }
 
 /// The filter `indent` of Jinja2, which keeps a newline at the end. `width` is a number of blanks or a text.
+#[expect(clippy::needless_pass_by_value, reason = "the form that minijinja calls")]
 fn indent(
     text: &str,
     width: Option<Value>,

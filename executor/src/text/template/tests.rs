@@ -6,7 +6,7 @@ use super::*;
 
 fn template(source: &str) -> ChatTemplate {
     let tokens = [("bos_token", "<s>".to_owned()), ("eos_token", "</s>".to_owned())];
-    ChatTemplate::compile(source.to_owned(), tokens.into(), Path::new("chat_template.jinja")).unwrap()
+    ChatTemplate::compile(source, tokens.into(), Path::new("chat_template.jinja")).unwrap()
 }
 
 fn conversation(messages: &[Message], time: Option<u64>) -> Conversation<'_> {
@@ -20,7 +20,7 @@ fn render(source: &str) -> String {
 
 #[test]
 fn a_template_with_an_error_names_the_file() {
-    let error = ChatTemplate::compile("{% for %}".to_owned(), BTreeMap::new(), Path::new("t.jinja")).unwrap_err();
+    let error = ChatTemplate::compile("{% for %}", BTreeMap::new(), Path::new("t.jinja")).unwrap_err();
     assert_eq!(error.code(), "XE-025");
     assert!(error.to_string().contains("t.jinja"));
 }
