@@ -5,29 +5,31 @@
 //! `raise_exception`, `tojson` as `json.dumps` spells it, generation blocks. There is no clock: `strftime_now` exists
 //! only when the task carries a time, so that every node renders the same text.
 
+mod files;
+
 use std::{
     collections::BTreeMap,
-    fs,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
 };
 
 use minijinja::{Environment, Error, ErrorKind, Value, context, syntax::SyntaxConfig, value::Serde};
-use serde::Deserialize;
 use xenon_protocol::task::{GptTask, Message, Tool};
 
+use self::files::TemplateFiles;
 use super::{generation_tags, ignored, python};
-use crate::{
-    error::ExecutorError,
-    model::{ModelFolder, read_json},
-};
+use crate::{error::ExecutorError, model::ModelFolder};
 
-const NAME: &str = "chat_template";
+/// The template for every conversation.
+const DEFAULT: &str = "chat_template";
+/// The template for conversations with tools.
+const TOOL_USE: &str = "tool_use";
 
 /// A model's chat template.
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
+    /// There is a template of its own for conversations with tools.
+    has_tool_use: bool,
     special_tokens: BTreeMap<&'static str, String>,
 }
 
@@ -52,65 +54,21 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// The parts of `tokenizer_config.json` that templates need.
-#[derive(Default, Deserialize)]
-struct TokenizerConfig {
-    chat_template: Option<TemplateField>,
-    bos_token: Option<SpecialToken>,
-    eos_token: Option<SpecialToken>,
-    unk_token: Option<SpecialToken>,
-    pad_token: Option<SpecialToken>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum TemplateField {
-    One(String),
-    Several(Vec<NamedTemplate>),
-}
-
-#[derive(Deserialize)]
-struct NamedTemplate {
-    name: String,
-    template: String,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum SpecialToken {
-    Text(String),
-    Added { content: String },
-}
-
 impl ChatTemplate {
-    /// Reads the template of a model folder: `chat_template.jinja`, or `chat_template` in `tokenizer_config.json`.
+    /// Reads the templates of a model folder: `chat_template.jinja`, or `chat_template` in `tokenizer_config.json`.
     pub fn read(folder: &ModelFolder) -> Result<Self, ExecutorError> {
-        let config = folder.tokenizer_config().map(|path| read_json::<TokenizerConfig>(&path)).transpose()?;
-        let mut config = config.unwrap_or_default();
-        let (path, source) = match (folder.template(), config.chat_template.take().and_then(TemplateField::default)) {
-            (Some(path), _) => {
-                let source = fs::read_to_string(&path).map_err(|error| ExecutorError::invalid(&path, &error))?;
-                (path, source)
-            }
-            (None, Some(source)) => (folder.path().join("tokenizer_config.json"), source),
-            (None, None) => {
-                let file = "chat template (chat_template.jinja, or chat_template in tokenizer_config.json)".to_owned();
-                return Err(ExecutorError::FileMissing { folder: folder.path().to_owned(), file });
-            }
-        };
-        Self::compile(&source, config.special_tokens(), &path)
+        Self::compile(TemplateFiles::read(folder)?)
     }
 
-    fn compile(
-        source: &str,
-        special_tokens: BTreeMap<&'static str, String>,
-        path: &Path,
-    ) -> Result<Self, ExecutorError> {
-        let mut environment = environment().map_err(|error| ExecutorError::invalid(path, &error))?;
-        environment
-            .add_template_owned(NAME, generation_tags::as_scopes(source))
-            .map_err(|error| ExecutorError::invalid(path, &error))?;
-        Ok(Self { environment, special_tokens })
+    fn compile(files: TemplateFiles) -> Result<Self, ExecutorError> {
+        let invalid = |error| ExecutorError::invalid(&files.path, &error);
+        let mut environment = environment().map_err(invalid)?;
+        for (name, source) in [(DEFAULT, Some(&files.default)), (TOOL_USE, files.tool_use.as_ref())] {
+            let Some(source) = source else { continue };
+            environment.add_template_owned(name, generation_tags::as_scopes(source)).map_err(invalid)?;
+        }
+        let has_tool_use = files.tool_use.is_some();
+        Ok(Self { environment, has_tool_use, special_tokens: files.special_tokens })
     }
 
     /// A task's conversation as text, with the assistant's answer opened. What the template would pass over is refused
@@ -135,42 +93,13 @@ impl ChatTemplate {
             strftime_now => clock,
             ..Value::from(Serde(&self.special_tokens))
         };
-        let render = || self.environment.get_template(NAME)?.render(context);
+        let name = if self.has_tool_use && conversation.tools.is_some() { TOOL_USE } else { DEFAULT };
+        let render = || self.environment.get_template(name)?.render(context);
         // The engine panics on a few expressions, such as ''[::-1]; a template must not end the node.
         let rendered = catch_unwind(AssertUnwindSafe(render));
         let engine = || Error::new(ErrorKind::InvalidOperation, "the template engine gave up");
         let text = rendered.unwrap_or_else(|_| Err(engine()));
         text.map_err(|error| ExecutorError::ConversationRefused { reason: error.to_string() })
-    }
-}
-
-impl TemplateField {
-    /// The only template, or the one named `default`.
-    fn default(self) -> Option<String> {
-        match self {
-            Self::One(template) => Some(template),
-            Self::Several(all) => all.into_iter().find(|named| named.name == "default").map(|named| named.template),
-        }
-    }
-}
-
-impl TokenizerConfig {
-    fn special_tokens(self) -> BTreeMap<&'static str, String> {
-        let tokens = [
-            ("bos_token", self.bos_token),
-            ("eos_token", self.eos_token),
-            ("unk_token", self.unk_token),
-            ("pad_token", self.pad_token),
-        ];
-        tokens.into_iter().filter_map(|(name, token)| Some((name, token?.text()))).collect()
-    }
-}
-
-impl SpecialToken {
-    fn text(self) -> String {
-        match self {
-            Self::Text(text) | Self::Added { content: text } => text,
-        }
     }
 }
 

@@ -1,12 +1,20 @@
 //! What templates can rely on.
 
+use std::{fs, path::Path};
+
+use serde::Deserialize;
 use xenon_protocol::task::{CalledFunction, GenerationConfig, JsonObject, ToolCall, ToolKind};
 
 use super::*;
 
+fn files(default: &str, tool_use: Option<&str>) -> TemplateFiles {
+    let special_tokens = [("bos_token", "<s>".to_owned()), ("eos_token", "</s>".to_owned())].into();
+    let (path, tool_use) = ("t.jinja".into(), tool_use.map(str::to_owned));
+    TemplateFiles { path, default: default.to_owned(), tool_use, special_tokens }
+}
+
 fn template(source: &str) -> ChatTemplate {
-    let tokens = [("bos_token", "<s>".to_owned()), ("eos_token", "</s>".to_owned())];
-    ChatTemplate::compile(source, tokens.into(), Path::new("chat_template.jinja")).unwrap()
+    ChatTemplate::compile(files(source, None)).unwrap()
 }
 
 fn conversation(messages: &[Message], time: Option<u64>) -> Conversation<'_> {
@@ -20,9 +28,11 @@ fn render(source: &str) -> String {
 
 #[test]
 fn a_template_with_an_error_names_the_file() {
-    let error = ChatTemplate::compile("{% for %}", BTreeMap::new(), Path::new("t.jinja")).unwrap_err();
-    assert_eq!(error.code(), "XE-025");
-    assert!(error.to_string().contains("t.jinja"));
+    for files in [files("{% for %}", None), files("", Some("{% for %}"))] {
+        let error = ChatTemplate::compile(files).unwrap_err();
+        assert_eq!(error.code(), "XE-025");
+        assert!(error.to_string().contains("t.jinja"));
+    }
 }
 
 #[test]
@@ -31,6 +41,14 @@ fn a_template_can_refuse_a_conversation() {
     let error = template(source).render(conversation(&[], None)).unwrap_err();
     assert_eq!(error.code(), "XE-030");
     assert!(error.to_string().contains("Conversation roles must alternate"));
+}
+
+#[test]
+fn tools_have_their_own_template_if_there_is_one() {
+    let template = ChatTemplate::compile(files("default", Some("tools"))).unwrap();
+    assert_eq!(template.render(conversation(&[], None)).unwrap(), "default");
+    let with_tools = Conversation { tools: Some(&[]), ..conversation(&[], None) };
+    assert_eq!(template.render(with_tools).unwrap(), "tools");
 }
 
 #[test]
@@ -101,6 +119,10 @@ fn blocks_leave_no_blank_lines() {
 fn lists_maps_and_floats_are_spelled_as_in_python() {
     assert_eq!(render("{{ [1, 'a', true, none, {'b': 0.5}] }}"), "[1, 'a', True, None, {'b': 0.5}]");
     assert_eq!(render("{{ 1e16 }} {{ (true | string) ~ (1.0 | string) }}"), "1e+16 True1.0");
+    assert_eq!(
+        render("{{ true ~ none ~ 1.5 ~ 2 ~ ['a'] }} {{ [true, none, 1.5] | join(' ') }}"),
+        "TrueNone1.52['a'] True None 1.5"
+    );
     assert_eq!(render("{{ {'a': 1e-7} | tojson }}"), r#"{"a": 1e-07}"#);
 }
 
