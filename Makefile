@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # The targets share build folders.
 .NOTPARALLEL:
-.PHONY: setup analyse symbolic mutate demo test test-contracts test-rust test-shell bench bench-gas lint lint-contracts lint-rust lint-house fmt snapshots clean help
+.PHONY: setup analyse symbolic mutate demo test test-contracts test-rust test-shell bench bench-gas bench-executor lint lint-contracts lint-rust lint-house fmt snapshots clean help
 
 FORGE := .xenon/bin/forge
 CARGO := cargo
@@ -36,12 +36,17 @@ test-rust: setup
 test-shell: setup
 	tests/shell/run
 
-bench: bench-gas ## run every benchmark
+bench: bench-gas bench-executor ## run every benchmark
 
 # revm's interpreter is generic, so it is compiled with the simulator and only as fast as that.
 bench-gas: setup ## the gas of a task's life and where it goes; ARGS=--write-docs puts it into docs/gas.md
 	@$(CARGO) bench --locked --profile dev --config 'profile.dev.package.xenon-sim.opt-level=1' \
 	  --package xenon-sim --bench gas -- $(ARGS)
+
+bench-executor: setup ## tokens per second beside transformers, onnxruntime-genai and llama.cpp (brings them: 6 GB); ARGS=--write-docs
+	@script/bench/setup
+	@cache/bench/venv/bin/python script/bench/make_models.py
+	@CARGO='$(CARGO)' cache/bench/venv/bin/python script/bench/executor $(ARGS)
 
 lint: lint-contracts lint-rust lint-house ## check formats and lints; a warning is an error
 
@@ -82,4 +87,4 @@ clean: ## remove what builds and set-up made
 	rm -rf out cache broadcast node_modules .xenon
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
