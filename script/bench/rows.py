@@ -68,13 +68,12 @@ class Programs:
             sys.exit("bench: the programs to measure do not build")
         messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
         built = {message["target"]["name"]: message["executable"] for message in messages if message.get("executable")}
-        self.text, self.bandwidth = built["text"], built["bandwidth"]
+        self.text, self.bandwidth = built["bench-text"], built["bench-bandwidth"]
 
     @staticmethod
     def build_command() -> list[str]:
         cargo = os.environ.get("CARGO", "cargo")
-        targets = ["--package", "xenon-executor", "--bench", "text", "--bench", "bandwidth"]
-        return [cargo, "bench", "--locked", *targets, "--no-run", "--message-format", "json-render-diagnostics"]
+        return [cargo, "build", "--locked", "--release", "--package", "xenon-bench", "--message-format", "json-render-diagnostics"]
 
     def measure(self, row: Row, prompt: int, settings: Settings) -> dict:
         """The line of JSON that the row's process printed. Raises `Failed`."""

@@ -20,6 +20,8 @@ pub(crate) struct DoctorArgs {
 pub(crate) enum DoctorCommand {
     /// Measure what changes the bits of a model's answers on this machine.
     Determinism(DeterminismArgs),
+    /// Say what is in a model's folder, what of it works, and what is missing.
+    Model(ModelArgs),
     /// Print the execution class of this machine, and its entry for golden-classes.toml.
     Class(ClassArgs),
 }
@@ -50,6 +52,17 @@ pub(crate) struct DeterminismArgs {
     /// Write determinism.md and determinism.json into this folder.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) write: Option<PathBuf>,
+}
+
+/// Options of `doctor model`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// Folder of the model.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// Device to run on: cpu, cuda, cuda:N, coreml or auto.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
 }
 
 /// Options of `doctor class`.

@@ -3,6 +3,7 @@
 mod args;
 mod determinism;
 mod machine;
+mod model;
 
 use std::fmt::Display;
 
@@ -32,6 +33,7 @@ pub(crate) async fn run(args: DoctorArgs, settings: &Settings) -> Result<()> {
     match args.command {
         Some(DoctorCommand::Determinism(args)) => spawn_blocking(move || determinism::run(&args)).await?,
         Some(DoctorCommand::Class(args)) => spawn_blocking(move || determinism::class(&args)).await?,
+        Some(DoctorCommand::Model(args)) => conclude(&spawn_blocking(move || model::checks(&args)).await?),
         None => check(args.check, settings).await,
     }
 }
@@ -42,7 +44,12 @@ async fn check(args: CheckArgs, settings: &Settings) -> Result<()> {
     checks.push(Check::new("chain", chain(settings).await));
     checks.push(Check::new("contracts", contracts(settings).await));
     checks.push(Check::new("relay", relay(settings).await));
-    println!("{}", table(&checks));
+    conclude(&checks)
+}
+
+/// Prints the checks; fails if one did.
+fn conclude(checks: &[Check]) -> Result<()> {
+    println!("{}", table(checks));
     let count = checks.iter().filter(|check| check.outcome.is_err()).count();
     if count == 0 { Ok(()) } else { Err(CliError::DoctorFailed { count }.into()) }
 }

@@ -1,6 +1,6 @@
 //! What pictures need while they are made, from the sizes in a pipeline's configuration.
 
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use serde::Deserialize;
 use xenon_protocol::task::SdTask;
@@ -98,6 +98,16 @@ impl PictureNeeds {
         let tensors = pixels.saturating_mul(self.decoder_channels).saturating_mul(TENSORS);
         let scores = latent.saturating_mul(latent).saturating_mul(SCORES);
         tensors.saturating_add(scores).saturating_mul(NUMBER)
+    }
+}
+
+impl fmt::Display for PictureNeeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a latent pixel for {0}x{0} pixels, {1} channels in the denoiser and {2} in the decoder, {3} heads",
+            self.factor, self.denoiser_channels, self.decoder_channels, self.heads
+        )
     }
 }
 

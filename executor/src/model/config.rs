@@ -12,9 +12,6 @@ use crate::{error::ExecutorError, text::CacheShape};
 /// Bounds of `length_penalty`.
 const LENGTH_PENALTY: (f64, f64) = (-10.0, 10.0);
 
-/// Bounds of `length_penalty`.
-const LENGTH_PENALTY: (f64, f64) = (-10.0, 10.0);
-
 /// A model's own settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {

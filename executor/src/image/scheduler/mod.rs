@@ -98,6 +98,11 @@ impl Scheduler {
         Ok(Self { kind, settings, table })
     }
 
+    /// The method.
+    pub const fn kind(&self) -> SchedulerKind {
+        self.kind
+    }
+
     /// The schedule for so many steps.
     pub fn schedule(&self, steps: u32) -> Result<Schedule, ImageError> {
         let most = self.most_steps()?;

@@ -1,7 +1,7 @@
 //! How fast this machine reads memory: the limit of a model that reads all its weights for each token.
 //!
 //! Every thread reads its own part of a gibibyte, over and over; the median of the passes is printed as one line of JSON
-//! in bytes per second. `cargo bench -p xenon-executor --bench bandwidth -- --threads 2`
+//! in bytes per second. `cargo run --release -p xenon-bench --bin bench-bandwidth -- --threads 2`
 #![allow(clippy::print_stdout, reason = "a command-line program prints its results")]
 
 use std::{
@@ -29,9 +29,6 @@ struct Args {
     /// Measured passes, after one that is not.
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..))]
     passes: u16,
-    /// `cargo bench` says so.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 fn main() {

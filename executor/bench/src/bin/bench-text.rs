@@ -1,7 +1,7 @@
 //! How fast this executor writes tokens: one model, greedy, the end token ignored, token ids in and out.
 //!
 //! `make bench-executor` runs it beside its peers. By hand, after `script/bench/models`:
-//! `cargo bench -p xenon-executor --bench text -- cache/bench/models/optimum --prompt 16 --new 64 --threads 2 --runs 3`
+//! `cargo run --release -p xenon-bench --bin bench-text -- cache/bench/models/optimum --prompt 16 --new 64 --threads 2 --runs 3`
 //! It prints one line of JSON: milliseconds to the first token, tokens per second after it, and the largest resident set.
 #![allow(clippy::print_stdout, reason = "a command-line program prints its results")]
 
@@ -42,9 +42,6 @@ struct Args {
     /// Print the written tokens too, for comparison with other engines.
     #[arg(long)]
     tokens: bool,
-    /// `cargo bench` says so.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 /// One answer.
