@@ -143,6 +143,21 @@ fn requests_share_passes_until_each_ends() {
     assert_eq!(decoder.passes, [2, 3, 3, 2, 2]);
 }
 
+/// A short answer's last piece does not wait for the answers that it shares passes with.
+#[test]
+fn an_answer_is_given_out_whole_when_it_ends() {
+    let last = alone(&task(flat(4), 3), &[1, 2], &[]).remove(0).text.pop().unwrap();
+    let holding = GenerationConfig { stop_strings: Some(vec![format!("{last}, and so on")]), ..flat(4) };
+    let tasks = [task(holding, 3), task(flat(9), 4)];
+    let requests: Vec<_> = tasks.iter().map(|task| Request { task, prompt: &[1, 2] }).collect();
+    let mut order = Vec::new();
+    let mut decoder = FakeDecoder::new(VOCABULARY);
+    let results = generate_all(&mut decoder, &TOKENIZER, &config(&[]), &requests, |request, _, _| order.push(request));
+    assert!(results[0].as_ref().unwrap()[0].text.ends_with(last));
+    let last = |request| order.iter().rposition(|other| *other == request).unwrap();
+    assert!(last(0) < last(1));
+}
+
 #[test]
 fn beams_share_passes_too() {
     let tasks = [task(GenerationConfig { num_beams: 3, ..GenerationConfig::greedy(3) }, 0), task(flat(2), 0)];

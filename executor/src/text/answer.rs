@@ -44,7 +44,7 @@ impl<'a> Answer<'a> {
 
     /// Gives out what was held back, in which a stop string may be complete after all.
     pub(super) fn finish(
-        mut self,
+        &mut self,
         tokens: Vec<u32>,
         reason: FinishReason,
         on_text: &mut dyn FnMut(&str),
@@ -55,7 +55,7 @@ impl<'a> Answer<'a> {
         let finish_reason = if self.filter.stopped() { FinishReason::Stop } else { reason };
         let text = self.filter.finish();
         self.give(&text, on_text);
-        Ok(Generated { text: self.text, tokens, finish_reason })
+        Ok(Generated { text: std::mem::take(&mut self.text), tokens, finish_reason })
     }
 
     fn give(&mut self, text: &str, on_text: &mut dyn FnMut(&str)) {

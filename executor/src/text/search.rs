@@ -1,7 +1,5 @@
 //! What a request's rows are for: sequences that are drawn, or the beams of a search.
 
-use xenon_protocol::result::FinishReason;
-
 use super::{
     Generated, Logits, Sampler, SamplerSettings, TextTokenizer,
     answer::Answer,
@@ -75,13 +73,9 @@ impl<'a> Search<'a> {
 
     pub(super) fn finish(self, on_text: &mut dyn FnMut(u32, &str)) -> Result<Vec<Generated>, ExecutorError> {
         match self {
-            Self::Sequences { sequences, .. } => (0..)
-                .zip(sequences)
-                .map(|(index, sequence)| {
-                    let reason = sequence.ended.unwrap_or(FinishReason::Length);
-                    sequence.answer.finish(sequence.tokens, reason, &mut |text| on_text(index, text))
-                })
-                .collect(),
+            Self::Sequences { sequences, .. } => {
+                Ok(sequences.into_iter().filter_map(|sequence| sequence.ended).collect())
+            }
             Self::Beams(beams) => beams.finish(on_text),
         }
     }

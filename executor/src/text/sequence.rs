@@ -2,7 +2,7 @@
 
 use xenon_protocol::result::FinishReason;
 
-use super::{Sampler, answer::Answer};
+use super::{Generated, Sampler, answer::Answer};
 use crate::error::ExecutorError;
 
 /// A sequence while it grows.
@@ -15,8 +15,8 @@ pub(super) struct Sequence<'a> {
     pub(super) tokens: Vec<u32>,
     /// Which of its request's rows holds its logits.
     pub(super) row: usize,
-    /// Why it ended, once it did.
-    pub(super) ended: Option<FinishReason>,
+    /// What it became, once it ended.
+    pub(super) ended: Option<Generated>,
 }
 
 impl Sequence<'_> {
@@ -29,8 +29,10 @@ impl Sequence<'_> {
     ) -> Result<Option<u32>, ExecutorError> {
         let token = self.sampler.choose(logits)?;
         self.tokens.push(token);
-        self.ended = self.end_with(token, end_tokens, on_text)?;
-        Ok(self.ended.is_none().then_some(token))
+        let Some(reason) = self.end_with(token, end_tokens, on_text)? else { return Ok(Some(token)) };
+        let tokens = std::mem::take(&mut self.tokens);
+        self.ended = Some(self.answer.finish(tokens, reason, on_text)?);
+        Ok(None)
     }
 
     fn end_with(
