@@ -44,9 +44,10 @@ impl ExecutionClass {
         known.chain([("self_test", self.self_test.to_string())])
     }
 
-    /// Keccak256 of one `name=value` line for every ingredient but the self-test: what is known of the machine.
+    /// Keccak256 of one `name=value` line for every ingredient but the pipeline's version, which the self-test does not
+    /// depend on, and the self-test: what is known of the machine.
     pub fn machine(&self) -> B256 {
-        keccak256(lines(self.ingredients.iter().cloned()))
+        keccak256(lines(self.ingredients.iter().filter(|(name, _)| *name != "pipeline").cloned()))
     }
 
     /// The 32 bytes that a node registers: keccak256 of one `name=value` line per ingredient, in their order.
