@@ -1,10 +1,10 @@
 //! The process that runs a model: what it does, and how a node starts it.
 
-use std::{env, ffi::OsString, io, path::PathBuf, process::Stdio};
+use std::{env, ffi::OsString, io, path::PathBuf, process::Stdio, time::Duration};
 
 use alloy::primitives::B256;
 use eyre::Result;
-use tokio::process::Command;
+use tokio::{process::Command, time::timeout};
 use xenon_executor::{
     Executor, ExecutorConfig,
     process::{ChildCommand, ChildConfig, RunnerConfig, environment, report_pipe, serve},
@@ -15,11 +15,15 @@ use crate::{
     error::CliError,
 };
 
+/// Longest time for proving a device.
+const CLASS_LIMIT: Duration = Duration::from_mins(5);
+
 /// `xenon executor`: runs the tasks of a model, or prints the execution class.
 pub(crate) fn run(args: ExecutorArgs) -> Result<()> {
     let executor = ExecutorConfig { device: args.device.parse()?, ..ExecutorConfig::new(args.models) };
     match args.model {
         Some(model) => {
+            outlive_signals()?;
             let config = ChildConfig { executor, model: model.parse()?, memory: args.memory };
             serve(&config, io::stdin(), report_pipe()?);
         }
@@ -28,6 +32,23 @@ pub(crate) fn run(args: ExecutorArgs) -> Result<()> {
             println!("{}\n{}", class.fingerprint(), class.standing()?);
         }
     }
+    Ok(())
+}
+
+/// Ctrl-C and a service manager's request to stop reach a node and its children alike. The node still needs them for what it has
+/// in hand, and they end with it.
+#[cfg(unix)]
+fn outlive_signals() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // A signal that was listened for once has lost its usual effect for good.
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        drop(signal(kind)?);
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn outlive_signals() -> io::Result<()> {
     Ok(())
 }
 
@@ -48,7 +69,9 @@ pub(crate) async fn class(args: &NodeRunArgs) -> Result<B256> {
     let ChildCommand { program, args } = command(args);
     let mut command = Command::new(program);
     command.args(args).env_clear().envs(environment::passed()).stdin(Stdio::null());
-    let output = command.kill_on_drop(true).output().await?;
+    let asked = timeout(CLASS_LIMIT, command.kill_on_drop(true).output()).await;
+    let silent = |_| CliError::NoExecutor { reason: format!("no answer within {} s", CLASS_LIMIT.as_secs()) };
+    let output = asked.map_err(silent)??;
     let printed = String::from_utf8_lossy(&output.stdout);
     let (class, standing) = printed.trim().split_once('\n').unwrap_or((&printed, ""));
     match class.trim().parse() {

@@ -66,6 +66,19 @@ fn one_child_answers_one_task_after_the_other() {
 }
 
 #[test]
+fn a_request_to_stop_that_reaches_the_whole_group_leaves_the_children_to_their_node() {
+    let mut runner = runner(&root().join("models"), &[]);
+    runner.preload(PATIENCE);
+    let pid = runner.monitor().status().children[0].pid;
+    for signal in ["TERM", "INT", "HUP"] {
+        let kill = format!("kill -{signal} {pid}");
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+    run(&mut runner).unwrap();
+    assert_eq!(runner.monitor().status().children[0].pid, pid);
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_model_that_does_not_get_its_memory_is_an_error_and_the_node_lives() {
     // Less than the runtime takes by itself.

@@ -1,18 +1,21 @@
 //! The way from an agent to a relay, on which the agent may be killed.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use alloy::primitives::B256;
 use axum::{
-    Router,
+    Json, Router,
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::StatusCode,
     routing::get,
 };
 use tokio::{net::TcpListener, sync::Notify};
 use url::Url;
-use xenon_protocol::relay::RelayClient;
+use xenon_protocol::relay::{RelayClient, RelayError, StoredBody};
 
 use crate::link::Moment;
 
@@ -72,7 +75,20 @@ impl Post {
         content.map_err(|_| StatusCode::NOT_FOUND)
     }
 
-    async fn keep(State(post): State<Self>, Path(_): Path<B256>, content: Bytes) -> StatusCode {
-        post.pass(Errand::Put, post.relay.put(content)).await.map_or(StatusCode::BAD_GATEWAY, |_| StatusCode::CREATED)
+    async fn keep(
+        State(post): State<Self>,
+        Query(query): Query<BTreeMap<String, u64>>,
+        content: Bytes,
+    ) -> Result<Json<StoredBody>, StatusCode> {
+        let stored = async {
+            match query.get("task") {
+                Some(task) => {
+                    let (hash, signature) = post.relay.put_signed(content, *task).await?;
+                    Ok::<_, RelayError>(StoredBody { hash, signature: Some(signature) })
+                }
+                None => Ok(StoredBody { hash: post.relay.put(content).await?, signature: None }),
+            }
+        };
+        post.pass(Errand::Put, stored).await.map(Json).map_err(|_| StatusCode::BAD_GATEWAY)
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A relay that signs for the tasks of the network that a world deploys.
-async fn signing_relay() -> (Url, Address, TempDir) {
+pub(crate) async fn signing_relay() -> (Url, Address, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = StoreConfig::Directory { path: folder.path().to_owned() };
     let key = PrivateKeySigner::random();

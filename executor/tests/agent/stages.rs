@@ -25,6 +25,7 @@ use crate::{
     echo::{Echo, echo, question},
     link::{Link, LinkAccount, Moment},
     post::{Errand, Post},
+    relays::signing_relay,
     world::{PATIENCE, PAUSE, World},
 };
 
@@ -68,6 +69,10 @@ impl Stage {
     async fn set() -> Self {
         let world = World::with_nodes(3).await;
         let task = world.submit(&question("Are you still there?")).await;
+        Self::of(world, task).await
+    }
+
+    async fn of(world: World, task: u64) -> Self {
         let link = Link::to(&world.chain);
         let (post, relay) = Post::to(&world.relay).await;
         let (end, ended) = mpsc::channel();
@@ -152,7 +157,18 @@ async fn survives(death: Death, is_bound: bool) {
 
 /// Kills the deliverer at a stage of its delivery.
 async fn deliverer_survives(death: Death) {
-    let stage = Stage::set().await;
+    delivers(&Stage::set().await, death).await;
+}
+
+/// The same, when the relay must sign.
+async fn signed_deliverer_survives(death: Death) {
+    let (url, relay, _content) = signing_relay().await;
+    let world = World::with_relay(3, url).await;
+    let task = world.submit_relayed(&question("Who signs?"), relay).await;
+    delivers(&Stage::of(world, task).await, death).await;
+}
+
+async fn delivers(stage: &Stage, death: Death) {
     let mut agents = stage.world.honest_agents().await;
     stage.world.work_until(&mut agents, stage.task, State::Delivering).await;
     let view = stage.world.view(stage.task).await;
@@ -169,6 +185,7 @@ async fn deliverer_survives(death: Death) {
 const COMMIT: [u8; 4] = Task::commitCall::SELECTOR;
 const REVEAL: [u8; 4] = Task::revealCall::SELECTOR;
 const DELIVER: [u8; 4] = Task::deliverCall::SELECTOR;
+const DELIVER_SIGNED: [u8; 4] = Task::deliverSignedCall::SELECTOR;
 
 #[tokio::test]
 async fn killed_before_the_task_is_fetched() {
@@ -243,4 +260,19 @@ async fn killed_while_the_delivery_is_on_its_way_to_the_chain() {
 #[tokio::test]
 async fn killed_when_the_delivery_is_in_a_block() {
     deliverer_survives(Death::Call(DELIVER, Moment::After)).await;
+}
+
+#[tokio::test]
+async fn killed_when_the_relay_has_signed_and_the_answer_is_lost() {
+    signed_deliverer_survives(Death::Errand(Errand::Put, Moment::After)).await;
+}
+
+#[tokio::test]
+async fn killed_with_a_signature_before_the_chain_has_heard() {
+    signed_deliverer_survives(Death::Call(DELIVER_SIGNED, Moment::Before)).await;
+}
+
+#[tokio::test]
+async fn killed_while_the_signed_delivery_is_on_its_way() {
+    signed_deliverer_survives(Death::Call(DELIVER_SIGNED, Moment::InFlight)).await;
 }
