@@ -175,13 +175,13 @@ fn a_picture_does_not_depend_on_threads_nor_on_how_many_are_made() {
 fn every_step_of_every_picture_is_told() {
     let root = install(&["plain"]);
     let (mut steps, mut texts) = (Vec::new(), 0);
-    let events = TaskEvents {
+    let mut events = TaskEvents {
         on_text: &mut |_, _| texts += 1,
         on_step: &mut |picture, step, of| steps.push((picture, step, of)),
     };
     let mut executor = open(&root);
     let task = TaskSpec::Sd(SdTask { num_images: 2, ..task("plain", "red", 2) });
-    let observed = executor.run_observed(&task, events).unwrap();
+    let observed = executor.run_observed(&task, &mut events).unwrap();
     assert_eq!((steps, texts), (vec![(1, 1, 2), (1, 2, 2), (2, 1, 2), (2, 2, 2)], 0));
     assert_eq!(executor.run(&task, |_, _| ()).unwrap(), observed);
     let times = executor.image_times(&"tiny/plain".parse().unwrap()).unwrap();
