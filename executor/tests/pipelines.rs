@@ -3,7 +3,7 @@
 
 mod tiny_pipelines;
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use safetensors::{Dtype, serialize_to_file, tensor::TensorView};
 use serde_json::Value;
@@ -13,6 +13,10 @@ use xenon_executor::{
     image::{
         Picture,
         phash::{distance, phash},
+    },
+    onnx::{
+        OnnxModel,
+        proto::{EXTERNAL, StringStringEntryProto},
     },
 };
 use xenon_protocol::{
@@ -153,6 +157,35 @@ fn adaptations_that_do_not_fit_are_refused_by_name() {
         assert_eq!((error.code(), error.error_code()), (code, ErrorCode::ModelUnavailable), "{error}");
         assert!(error.to_string().contains(named), "{error}");
     }
+}
+
+/// Moves the weights of a graph into a file beside it, as large models have them.
+fn move_weights_out(graph: &Path) {
+    let mut model = OnnxModel::read(graph).unwrap();
+    let mut data = Vec::new();
+    for tensor in &mut model.proto.graph.as_mut().unwrap().initializer {
+        let Some(bytes) = tensor.raw_data.take_if(|bytes| bytes.len() > 64) else { continue };
+        let entries = [("location", "model.onnx_data".to_owned()), ("offset", data.len().to_string())];
+        let entry = |(key, value): (&str, String)| StringStringEntryProto { key: Some(key.into()), value: Some(value) };
+        tensor.external_data = entries.map(entry).to_vec();
+        tensor.data_location = Some(EXTERNAL);
+        data.extend(bytes);
+    }
+    assert!(data.len() > 10_000, "most weights were moved");
+    fs::write(graph.with_file_name("model.onnx_data"), data).unwrap();
+    fs::write(graph, model.to_bytes()).unwrap();
+}
+
+#[test]
+fn weights_beside_the_graph_are_adapted_as_those_in_it() {
+    let lora = xenon_protocol::task::Lora { name: "tiny/denoiser".parse().unwrap(), scale: 1.0 };
+    let adapted = SdTask { loras: vec![lora], ..task("plain", "red", 2) };
+    let root = install(&["plain"]);
+    install_lora(&root, "denoiser");
+    let inside = run(&mut open(&root), adapted.clone());
+    move_weights_out(&root.path().join("plain/unet/model.onnx"));
+    describe(&root.path().join("plain"), "plain");
+    assert_eq!(run(&mut open(&root), adapted), inside);
 }
 
 #[test]
