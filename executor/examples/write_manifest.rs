@@ -1,4 +1,4 @@
-//! Writes the manifest of a folder with a model or a LoRA: `cargo run -p xenon-executor --example write_manifest -- FOLDER ORG/NAME@REVISION`.
+//! Writes the manifest of a folder with a model or an adaptation: `cargo run -p xenon-executor --example write_manifest -- FOLDER ORG/NAME@REVISION`.
 
 use std::{env, error::Error, path::Path};
 

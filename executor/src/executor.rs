@@ -135,11 +135,11 @@ impl Executor {
     ///
     /// The error's [`ExecutorError::error_code`] is what a node commits to instead of a result.
     pub fn run(&mut self, task: &TaskSpec, mut on_text: impl FnMut(u32, &str)) -> Result<TaskOutput, ExecutorError> {
-        self.run_observed(task, TaskEvents { on_text: &mut on_text, on_step: &mut |_, _, _| {} })
+        self.run_observed(task, &mut TaskEvents { on_text: &mut on_text, on_step: &mut |_, _, _| {} })
     }
 
     /// Runs a task and tells how far it is. The same task gives the same output, observed or not.
-    pub fn run_observed(&mut self, task: &TaskSpec, events: TaskEvents<'_>) -> Result<TaskOutput, ExecutorError> {
+    pub fn run_observed(&mut self, task: &TaskSpec, events: &mut TaskEvents<'_>) -> Result<TaskOutput, ExecutorError> {
         task.validate()?;
         let reply = match task {
             TaskSpec::Gpt(task) => self.run_gpt(task, events.on_text)?,

@@ -49,7 +49,7 @@ fn pictures_have_the_hashes_of_imagehash() {
     assert!(vectors.len() >= 20);
     for (name, expected) in vectors {
         let bytes = fs::read(folder().join(&name)).unwrap();
-        if name.ends_with(".jpg") {
+        if bytes.starts_with(&[0xff, 0xd8]) {
             assert!(distance(phash(&jpeg(&bytes)), expected) <= JPEG_TOLERANCE, "{name}");
             continue;
         }

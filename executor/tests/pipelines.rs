@@ -3,7 +3,7 @@
 
 mod tiny_pipelines;
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use safetensors::{Dtype, serialize_to_file, tensor::TensorView};
 use serde_json::Value;
@@ -13,6 +13,10 @@ use xenon_executor::{
     image::{
         Picture,
         phash::{distance, phash},
+    },
+    onnx::{
+        OnnxModel,
+        proto::{EXTERNAL, StringStringEntryProto},
     },
 };
 use xenon_protocol::{
@@ -155,6 +159,35 @@ fn adaptations_that_do_not_fit_are_refused_by_name() {
     }
 }
 
+/// Moves the weights of a graph into a file beside it, as large models have them.
+fn move_weights_out(graph: &Path) {
+    let mut model = OnnxModel::read(graph).unwrap();
+    let mut data = Vec::new();
+    for tensor in &mut model.proto.graph.as_mut().unwrap().initializer {
+        let Some(bytes) = tensor.raw_data.take_if(|bytes| bytes.len() > 64) else { continue };
+        let entries = [("location", "model.onnx_data".to_owned()), ("offset", data.len().to_string())];
+        let entry = |(key, value): (&str, String)| StringStringEntryProto { key: Some(key.into()), value: Some(value) };
+        tensor.external_data = entries.map(entry).to_vec();
+        tensor.data_location = Some(EXTERNAL);
+        data.extend(bytes);
+    }
+    assert!(data.len() > 10_000, "most weights were moved");
+    fs::write(graph.with_file_name("model.onnx_data"), data).unwrap();
+    fs::write(graph, model.to_bytes()).unwrap();
+}
+
+#[test]
+fn weights_beside_the_graph_are_adapted_as_those_in_it() {
+    let lora = xenon_protocol::task::Lora { name: "tiny/denoiser".parse().unwrap(), scale: 1.0 };
+    let adapted = SdTask { loras: vec![lora], ..task("plain", "red", 2) };
+    let root = install(&["plain"]);
+    install_lora(&root, "denoiser");
+    let inside = run(&mut open(&root), adapted.clone());
+    move_weights_out(&root.path().join("plain/unet/model.onnx"));
+    describe(&root.path().join("plain"), "plain");
+    assert_eq!(run(&mut open(&root), adapted), inside);
+}
+
 #[test]
 fn a_picture_does_not_depend_on_threads_nor_on_how_many_are_made() {
     let root = install(&["plain"]);
@@ -175,13 +208,13 @@ fn a_picture_does_not_depend_on_threads_nor_on_how_many_are_made() {
 fn every_step_of_every_picture_is_told() {
     let root = install(&["plain"]);
     let (mut steps, mut texts) = (Vec::new(), 0);
-    let events = TaskEvents {
+    let mut events = TaskEvents {
         on_text: &mut |_, _| texts += 1,
         on_step: &mut |picture, step, of| steps.push((picture, step, of)),
     };
     let mut executor = open(&root);
     let task = TaskSpec::Sd(SdTask { num_images: 2, ..task("plain", "red", 2) });
-    let observed = executor.run_observed(&task, events).unwrap();
+    let observed = executor.run_observed(&task, &mut events).unwrap();
     assert_eq!((steps, texts), (vec![(1, 1, 2), (1, 2, 2), (2, 1, 2), (2, 2, 2)], 0));
     assert_eq!(executor.run(&task, |_, _| ()).unwrap(), observed);
     let times = executor.image_times(&"tiny/plain".parse().unwrap()).unwrap();

@@ -33,7 +33,7 @@ pub(super) struct PromptStates {
     pub(super) pooled: Option<Array>,
 }
 
-/// The UNet of a pipeline.
+/// The `UNet` of a pipeline.
 ///
 /// With guidance it runs once a step with two rows, without and with the prompt, or twice with one row if the graph was
 /// exported for one. Each picture runs by itself, so that its bytes do not depend on how many were asked for.

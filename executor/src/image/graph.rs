@@ -136,14 +136,12 @@ impl Graph {
 }
 
 fn ports(outlets: &[Outlet], path: &Path) -> Result<Vec<Port>, ImageError> {
-    let port = |outlet: &Outlet| match outlet.dtype() {
-        ValueType::Tensor { ty, shape, .. } => {
-            Ok(Port { name: outlet.name().to_owned(), element: *ty, shape: shape.to_vec() })
+    let port = |outlet: &Outlet| {
+        let name = outlet.name().to_owned();
+        if let ValueType::Tensor { ty, shape, .. } = outlet.dtype() {
+            return Ok(Port { name, element: *ty, shape: shape.to_vec() });
         }
-        _ => {
-            let reason = format!("{} is not a tensor", outlet.name());
-            Err(ImageError::GraphUnsupported { path: path.to_owned(), reason })
-        }
+        Err(ImageError::GraphUnsupported { path: path.to_owned(), reason: format!("{name} is not a tensor") })
     };
     outlets.iter().map(port).collect()
 }

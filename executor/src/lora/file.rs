@@ -1,4 +1,4 @@
-//! LoRA files.
+//! Files of adaptations.
 
 use std::{
     collections::BTreeMap,
@@ -58,7 +58,7 @@ pub struct Pair {
     pub alpha: Option<f32>,
 }
 
-/// A LoRA file, read.
+/// A file, read.
 #[derive(Clone, Debug)]
 pub struct LoraFile {
     /// The file.

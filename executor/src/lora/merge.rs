@@ -1,4 +1,4 @@
-//! Adding a LoRA to the weights of a pipeline's graphs.
+//! Adding adaptations to the weights of a pipeline's graphs.
 
 use std::collections::BTreeMap;
 

@@ -75,9 +75,8 @@ fn place(node: &NodeProto, tensor: &TensorProto) -> Option<Place> {
     let shape = tensor.dims.iter().map(|length| usize::try_from(*length).ok()).collect::<Option<Vec<_>>>()?;
     let flag = |name: &str| node.attribute.iter().any(|attribute| attribute.name() == name && attribute.i() != 0);
     let layout = match (node.op_type(), shape.len()) {
-        ("MatMul", 2) => Layout::InputsFirst,
         ("Gemm", 2) if flag("transB") => Layout::OutputsFirst,
-        ("Gemm", 2) => Layout::InputsFirst,
+        ("MatMul" | "Gemm", 2) => Layout::InputsFirst,
         ("Conv", 4) => Layout::Kernel,
         _ => return None,
     };

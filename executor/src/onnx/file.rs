@@ -10,7 +10,7 @@ use prost::Message;
 
 use super::{
     Element,
-    proto::{EXTERNAL, ModelProto, TensorProto},
+    proto::{EXTERNAL, ModelProto, StringStringEntryProto, TensorProto},
     tensor::listed,
 };
 use crate::error::ExecutorError;
@@ -65,7 +65,8 @@ impl OnnxModel {
     }
 
     fn external(&self, tensor: &TensorProto, length: usize) -> io::Result<Vec<u8>> {
-        let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key() == key).map(|entry| entry.value());
+        let entry =
+            |key: &str| tensor.external_data.iter().find(|entry| entry.key() == key).map(StringStringEntryProto::value);
         let number = |key: &str, usual: u64| entry(key).map_or(Ok(usual), str::parse).map_err(io::Error::other);
         let location = entry("location").ok_or_else(|| io::Error::other("it names no file"))?;
         let (offset, stated) = (number("offset", 0)?, number("length", length as u64)?);
@@ -96,7 +97,7 @@ fn count(tensor: &TensorProto) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::proto::{GraphProto, StringStringEntryProto};
+    use crate::onnx::proto::GraphProto;
 
     fn external(location: &str, offset: &str, length: &str) -> TensorProto {
         let entry = |(key, value): (&str, &str)| StringStringEntryProto {

@@ -12,7 +12,8 @@ pub fn grey(picture: &Picture) -> Vec<u8> {
     picture.rgb().as_chunks().0.iter().map(|pixel| luma(*pixel)).collect()
 }
 
-/// The grey value of a colour. The weights add up to 2^16, so that it is at most 255.
+/// The grey value of a colour.
+#[expect(clippy::cast_possible_truncation, reason = "the weights add up to 2^16, so that it is at most 255")]
 pub const fn luma([red, green, blue]: [u8; 3]) -> u8 {
     let sum = red as u32 * WEIGHTS[0] + green as u32 * WEIGHTS[1] + blue as u32 * WEIGHTS[2] + HALF;
     (sum >> 16) as u8

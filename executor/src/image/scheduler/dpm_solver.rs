@@ -24,9 +24,16 @@ struct Solver {
     /// Fresh noise in each step (the SDE form).
     stochastic: bool,
     order: usize,
-    lower_order_final: bool,
-    euler_at_final: bool,
+    last_order: LastOrder,
     ends_noisy: bool,
+}
+
+/// When the last step is of the first order although it need not be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LastOrder {
+    Always,
+    WithFewSteps,
+    Never,
 }
 
 /// A noise level: the latent is `signal` times the picture plus `noise` times noise of variance one.
@@ -53,6 +60,8 @@ impl Solver {
         let algorithms = [("dpmsolver++", false), ("sde-dpmsolver++", true)];
         let correctors = [("midpoint", Corrector::Midpoint), ("heun", Corrector::Heun)];
         let order = settings.value("solver_order", 2)?;
+        let (euler, lower) = (settings.value("euler_at_final", false)?, settings.value("lower_order_final", true)?);
+        let few = if lower { LastOrder::WithFewSteps } else { LastOrder::Never };
         if !(1..=2).contains(&order) {
             return Err(refused(&format!("solver_order is {order}")));
         }
@@ -61,8 +70,7 @@ impl Solver {
             corrector: settings.one_of("solver_type", "midpoint", &correctors)?,
             stochastic: settings.one_of("algorithm_type", "dpmsolver++", &algorithms)?,
             order,
-            lower_order_final: settings.value("lower_order_final", true)?,
-            euler_at_final: settings.value("euler_at_final", false)?,
+            last_order: if euler { LastOrder::Always } else { few },
             ends_noisy: settings.ends_noisy()?,
         })
     }
@@ -70,7 +78,12 @@ impl Solver {
     /// Whether step `index` of `count` is of the first order.
     fn is_first_order(&self, index: usize, count: usize) -> bool {
         let last = index + 1 == count;
-        let lower = self.euler_at_final || (self.lower_order_final && count < FEW_STEPS) || !self.ends_noisy;
+        let lower = !self.ends_noisy
+            || match self.last_order {
+                LastOrder::Always => true,
+                LastOrder::WithFewSteps => count < FEW_STEPS,
+                LastOrder::Never => false,
+            };
         self.order == 1 || index == 0 || (last && lower)
     }
 
@@ -170,12 +183,12 @@ fn positions(settings: &SchedulerSettings, table: &NoiseTable, count: usize) -> 
 
 /// Positions of the training that are used: those whose λ is not below the setting.
 fn last_position(settings: &SchedulerSettings, table: &NoiseTable) -> Result<usize, ImageError> {
-    let least: f64 = settings.value("lambda_min_clipped", f64::NEG_INFINITY)?;
+    let minimum: f64 = settings.value("lambda_min_clipped", f64::NEG_INFINITY)?;
     let lambda = |step: usize| {
         let signal = table.signal(step);
         libm::log(libm::sqrt(signal)) - libm::log(libm::sqrt(1.0 - signal))
     };
-    let clipped = (0..table.len()).rev().take_while(|step| lambda(*step) < least).count();
+    let clipped = (0..table.len()).rev().take_while(|step| lambda(*step) < minimum).count();
     let last = table.len() - clipped;
-    if last < 2 { Err(refused(&format!("lambda_min_clipped is {least}"))) } else { Ok(last) }
+    if last < 2 { Err(refused(&format!("lambda_min_clipped is {minimum}"))) } else { Ok(last) }
 }

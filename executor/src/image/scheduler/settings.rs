@@ -41,19 +41,34 @@ pub struct SchedulerSettings {
     values: Map<String, Value>,
 }
 
+/// The value at which a setting has no effect; none has none.
+enum Idle {
+    Off,
+    Text(&'static str),
+}
+
+impl Idle {
+    fn is(&self, value: &Value) -> bool {
+        match self {
+            Self::Off => value.as_bool() == Some(false),
+            Self::Text(text) => value.as_str() == Some(text),
+        }
+    }
+}
+
 /// Settings that change pictures and are not followed, with the value at which they have no effect.
-const UNSUPPORTED: [(&str, &[SchedulerKind], &str); 9] = {
+const UNSUPPORTED: [(&str, &[SchedulerKind], Idle); 9] = {
     use SchedulerKind::{Ddim, DpmSolverMultistep as Dpm, Euler, Lcm};
     [
-        ("interpolation_type", &[Euler], "\"linear\""),
-        ("timestep_type", &[Euler], "\"discrete\""),
-        ("use_exponential_sigmas", &[Euler, Dpm], "false"),
-        ("use_beta_sigmas", &[Euler, Dpm], "false"),
-        ("use_lu_lambdas", &[Dpm], "false"),
-        ("use_flow_sigmas", &[Dpm], "false"),
-        ("use_dynamic_shifting", &[Dpm], "false"),
-        ("variance_type", &[Dpm], "null"),
-        ("thresholding", &[Ddim, Dpm, Lcm], "false"),
+        ("interpolation_type", &[Euler], Idle::Text("linear")),
+        ("timestep_type", &[Euler], Idle::Text("discrete")),
+        ("use_exponential_sigmas", &[Euler, Dpm], Idle::Off),
+        ("use_beta_sigmas", &[Euler, Dpm], Idle::Off),
+        ("use_lu_lambdas", &[Dpm], Idle::Off),
+        ("use_flow_sigmas", &[Dpm], Idle::Off),
+        ("use_dynamic_shifting", &[Dpm], Idle::Off),
+        ("variance_type", &[Dpm], Idle::Off),
+        ("thresholding", &[Ddim, Dpm, Lcm], Idle::Off),
     ]
 };
 
@@ -79,7 +94,7 @@ impl SchedulerSettings {
     pub(super) fn check(&self, kind: SchedulerKind) -> Result<(), ImageError> {
         let concerned = UNSUPPORTED.iter().filter(|(_, kinds, _)| kinds.contains(&kind));
         for (name, _, idle) in concerned {
-            if let Some(value) = self.get(name).filter(|value| value.to_string() != *idle) {
+            if let Some(value) = self.get(name).filter(|value| !idle.is(value)) {
                 return Err(refused(&format!("{name} is {value}")));
             }
         }
