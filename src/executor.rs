@@ -52,6 +52,28 @@ fn outlive_signals() -> io::Result<()> {
     Ok(())
 }
 
+/// Starts this program again with the runtime's telemetry switched off, if it is not: the runtime reads the variable when the
+/// process begins, and commands that load it themselves must not report either.
+///
+/// # Errors
+/// Those of starting a program.
+#[cfg(unix)]
+pub(crate) fn silenced() -> io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    let (name, value) = environment::SILENCE;
+    if env::var_os(name).is_some() {
+        return Ok(());
+    }
+    let mut again = std::process::Command::new(env::current_exe()?);
+    Err(again.args(env::args_os().skip(1)).env(name, value).exec())
+}
+
+/// Nothing is known to start a program in place of another here.
+#[cfg(not(unix))]
+pub(crate) fn silenced() -> io::Result<()> {
+    Ok(())
+}
+
 /// How a node runs its models.
 pub(crate) fn config(args: &NodeRunArgs) -> RunnerConfig {
     let memory = args.memory.map(|gigabytes| gigabytes << 30);

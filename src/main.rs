@@ -35,6 +35,11 @@ const LOG_VARIABLE: &str = "XENON_LOG";
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     log(&cli.command);
+    if matches!(cli.command, Command::Demo(_) | Command::Doctor(_))
+        && let Err(error) = executor::silenced()
+    {
+        return fail(&error.into());
+    }
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),

@@ -12,7 +12,7 @@ const PREFIXES: [&str; 4] = ["CUDA_", "NVIDIA_", "OMP_", "KMP_"];
 
 /// What ONNX Runtime's official builds read to send nothing to their maker. They look at it when they are loaded, before
 /// any function could be called that says the same.
-const SILENCE: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
+pub const SILENCE: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
 
 /// The variables that a child gets. Keys are in none of them.
 pub fn passed() -> impl Iterator<Item = (OsString, OsString)> {
