@@ -147,7 +147,8 @@ async fn a_model_that_is_offered_stays_and_was_not_used() {
     let world = World::new();
     world.three().await;
     let store = ModelStore::open(world.root.path()).unwrap();
-    let held: Vec<_> = store.installed().map(|model| ModelLease::hold(world.root.path(), model).unwrap().unwrap()).collect();
+    let held: Vec<_> =
+        store.installed().map(|model| ModelLease::hold(world.root.path(), model).unwrap().unwrap()).collect();
     assert_eq!(world.cache(None).prune(Some(0)).unwrap().0, []);
     assert!(world.cache(None).list().unwrap().iter().all(|model| model.in_use));
     assert_eq!((world.used("a/m@1"), world.used("a/m@3")), (10, 30));

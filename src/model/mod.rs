@@ -13,7 +13,10 @@ use xenon_executor::{ExecutorError, model::ModelCache};
 use xenon_protocol::task::ModelId;
 
 use self::args::{IdsArgs, PinArgs, PruneArgs};
-pub(crate) use self::{args::ModelCommand, fetch::{offer, prefetch}};
+pub(crate) use self::{
+    args::ModelCommand,
+    fetch::{offer, prefetch},
+};
 use crate::settings::Settings;
 
 /// Runs one of the commands.
