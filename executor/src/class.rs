@@ -91,7 +91,8 @@ fn ingredients(runtime: &Runtime, provider: Provider) -> Vec<(&'static str, Stri
 }
 
 fn lines(ingredients: impl Iterator<Item = (&'static str, String)>) -> String {
-    ingredients.map(|(name, value)| format!("{name}={}\n", value.replace('\n', " "))).collect()
+    let lines = ingredients.map(|(name, value)| format!("{name}={}\n", value.replace('\n', " ")));
+    lines.collect::<Vec<_>>().concat()
 }
 
 impl fmt::Display for ExecutionClass {

@@ -144,13 +144,12 @@ fn address(endpoint: &Url, before: &[&str], repository: &ModelId, after: &[&str]
 /// The address of a file below a folder's.
 pub(super) fn extend<'a>(folder: &Url, parts: impl IntoIterator<Item = &'a str>) -> Result<Url, StoreError> {
     let mut url = folder.clone();
-    match url.path_segments_mut() {
-        Ok(mut path) => path.pop_if_empty().extend(parts),
-        Err(()) => {
-            let reason = "it cannot have a path; give an http:// or https:// address";
-            return Err(StoreError::AddressRefused { url: folder.to_string(), reason });
-        }
-    };
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(parts);
+    } else {
+        let reason = "it cannot have a path; give an http:// or https:// address";
+        return Err(StoreError::AddressRefused { url: folder.to_string(), reason });
+    }
     Ok(url)
 }
 

@@ -26,6 +26,8 @@ const IMAGE_GRAPHS: [&str; 4] = ["text_encoder", "unet", "vae_decoder", "text_en
 const IMAGE_GRAPHS_NEEDED: usize = 3;
 /// Folders of an image model that hold small files alone.
 const IMAGE_FOLDERS: [&str; 3] = ["scheduler", "tokenizer", "tokenizer_2"];
+/// What the names of graphs end with.
+const GRAPH: &str = ".onnx";
 /// What the names of graphs begin with, the preferred ones first.
 const GRAPH_NAMES: [&str; 3] = ["model", "decoder_model_merged", "decoder_with_past_model"];
 /// The graph that reads prompts, beside the last of those.
@@ -145,10 +147,7 @@ impl Selection {
         if !offer.has("tokenizer.json") {
             return Err(offer.lacks("tokenizer.json"));
         }
-        let graphs = match self.included_graph(offer) {
-            true => Vec::new(),
-            false => self.graphs(offer, &TEXT_GRAPHS)?,
-        };
+        let graphs = if self.included_graph(offer) { Vec::new() } else { self.graphs(offer, &TEXT_GRAPHS)? };
         Ok([named, graphs].concat())
     }
 
@@ -171,7 +170,7 @@ impl Selection {
     }
 
     fn included_graph(&self, offer: &Offer<'_>) -> bool {
-        offer.paths().any(|path| path.ends_with(".onnx") && self.include.is_match(path))
+        offer.paths().any(|path| path.ends_with(GRAPH) && self.include.is_match(path))
     }
 
     /// The graphs of the chosen variants in the first of the folders that has any, with their weights.
@@ -240,7 +239,7 @@ impl Offer<'_> {
             let names = self.paths().filter_map(|path| path.strip_prefix(&prefix).map(|name| (path, name)));
             names
                 .filter(|(_, name)| !name.contains('/'))
-                .filter_map(|(path, name)| Some((path, name.strip_suffix(".onnx")?)))
+                .filter_map(|(path, name)| Some((path, name.strip_suffix(GRAPH)?)))
         };
         for base in GRAPH_NAMES {
             let found: BTreeMap<_, _> =
