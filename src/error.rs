@@ -79,7 +79,7 @@ pub(crate) enum CliError {
         result: B256,
     },
     /// What was delivered are not the pictures that were voted on.
-    #[error("XC-023: node {node} delivered something else for task {id} than it was paid for: {reason}; do not use it")]
+    #[error("XC-027: node {node} delivered something else for task {id} than it was paid for: {reason}; do not use it")]
     WrongPictures {
         /// The task.
         id: u64,
@@ -89,7 +89,7 @@ pub(crate) enum CliError {
         reason: String,
     },
     /// Options that do not go together.
-    #[error("XC-024: {option} is for {kind} tasks: leave it out, or give --kind {kind}")]
+    #[error("XC-028: {option} is for {kind} tasks: leave it out, or give --kind {kind}")]
     OtherKind {
         /// The option.
         option: &'static str,
@@ -198,7 +198,7 @@ pub(crate) enum CliError {
         reason: String,
     },
     /// No node writes its report in this folder.
-    #[error("XC-024: no report of a node at {path} ({reason}): start the node, or give its folder with --data", path = path.display())]
+    #[error("XC-029: no report of a node at {path} ({reason}): start the node, or give its folder with --data", path = path.display())]
     NoReport {
         /// The report's file.
         path: PathBuf,
@@ -206,7 +206,7 @@ pub(crate) enum CliError {
         reason: String,
     },
     /// The address for metrics cannot be used.
-    #[error("XC-025: cannot serve metrics on {address} ({reason}): give another address with --metrics")]
+    #[error("XC-030: cannot serve metrics on {address} ({reason}): give another address with --metrics")]
     Metrics {
         /// The address.
         address: std::net::SocketAddr,

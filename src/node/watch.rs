@@ -189,6 +189,6 @@ mod tests {
     fn a_folder_without_a_node_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let error = read(folder.path()).unwrap_err().to_string();
-        assert!(error.starts_with("XC-024") && error.contains(&folder.path().display().to_string()), "{error}");
+        assert!(error.starts_with("XC-029") && error.contains(&folder.path().display().to_string()), "{error}");
     }
 }

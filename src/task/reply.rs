@@ -151,7 +151,7 @@ mod tests {
         twice.data.push(honest.data[0].clone());
         for wrong in [reply(&other), relabelled, broken, twice] {
             let error = check_pictures(&task, &delivered, &wrong).unwrap_err();
-            assert!(error.to_string().starts_with("XC-023"), "{error}");
+            assert!(error.to_string().starts_with("XC-027"), "{error}");
         }
     }
 }

@@ -151,7 +151,7 @@ mod tests {
         let mut args = args(None, Some("a"));
         args.picture.seed = Some(1);
         let error = read(&args).unwrap_err().to_string();
-        assert!(error.starts_with("XC-024") && error.contains("--seed"), "{error}");
+        assert!(error.starts_with("XC-028") && error.contains("--seed"), "{error}");
     }
 
     #[test]
