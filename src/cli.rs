@@ -149,7 +149,7 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TaskCommand {
     /// Pay for a task, wait for it and print the answer.
-    Submit(SubmitArgs),
+    Submit(Box<SubmitArgs>),
     /// Show what a task would meet: its place in the queue, the least fee, and whether any node can serve it.
     Quote(QuoteArgs),
     /// Print a task's history.

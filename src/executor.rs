@@ -21,17 +21,14 @@ const CLASS_LIMIT: Duration = Duration::from_mins(5);
 /// `xenon executor`: runs the tasks of a model, or prints the execution class.
 pub(crate) fn run(args: ExecutorArgs) -> Result<()> {
     let executor = ExecutorConfig { device: args.device.parse()?, ..ExecutorConfig::new(args.models) };
-    match args.model {
-        Some(model) => {
-            outlive_signals()?;
-            let config = ChildConfig { executor, model: model.parse()?, memory: args.memory };
-            serve(&config, io::stdin(), report_pipe()?);
-        }
-        None => {
-            let class = Executor::open(&executor)?.class()?;
-            println!("{}\n{}", class.fingerprint(), class.standing()?);
-        }
-    }
+    let Some(model) = args.model else {
+        let class = Executor::open(&executor)?.class()?;
+        println!("{}\n{}", class.fingerprint(), class.standing()?);
+        return Ok(());
+    };
+    outlive_signals()?;
+    let config = ChildConfig { executor, model: model.parse()?, memory: args.memory };
+    serve(&config, io::stdin(), report_pipe()?);
     Ok(())
 }
 

@@ -29,10 +29,10 @@ pub(super) async fn run(args: &FetchArgs, settings: &Settings) -> Result<()> {
     let store = open(&args.models.models, settings)?;
     let mut config = config(&settings.models)?;
     config.offline |= args.offline;
-    let fetcher = Fetcher::new(store.clone(), config)?;
+    let client = Fetcher::new(store.clone(), config)?;
     for request in if args.pinned { pinned(&store)? } else { named(args)? } {
         let bar = bar();
-        let fetched = fetcher.fetch(&request, &|event| show(&bar, event)).await;
+        let fetched = client.fetch(&request, &|event| show(&bar, event)).await;
         bar.finish_and_clear();
         println!("{}", result(&fetched?, args.json));
     }
@@ -79,9 +79,9 @@ pub(crate) async fn prefetch(models: &Path, settings: &Settings) -> Result<()> {
         return Ok(());
     }
     let store = open(models, settings)?;
-    let fetcher = Fetcher::new(store.clone(), config(&settings.models)?)?;
+    let client = Fetcher::new(store.clone(), config(&settings.models)?)?;
     for wanted in &settings.models.prefetch {
-        let fetched = fetcher.fetch(&request(wanted)?, &|event| log(event)).await?;
+        let fetched = client.fetch(&request(wanted)?, &|event| log(event)).await?;
         let (store, model) = (store.clone(), fetched.model.clone());
         spawn_blocking(move || store.verify(&model)).await??;
         tracing::info!(model = %fetched.model, "the model is complete and checked");

@@ -86,7 +86,9 @@ fn print_pictures(images: &ImageReply, paths: &[std::path::PathBuf]) {
     if let Some(text) = picture::for_terminal(images) {
         println!("{text}");
     }
-    paths.iter().for_each(|path| println!("{}", path.display()));
+    for path in paths {
+        println!("{}", path.display());
+    }
 }
 
 /// A model's text as it is for a pipe; without the characters that could steer it for a terminal.

@@ -105,7 +105,9 @@ impl ModelFolder {
 fn with_cache(path: &Path) -> Result<Vec<GraphFiles>, ExecutorError> {
     let mut graphs = layout::find(path)?;
     let cache = cache_shape(&path.join(CONFIG));
-    graphs.iter_mut().for_each(|graph| graph.cache = cache);
+    for graph in &mut graphs {
+        graph.cache = cache;
+    }
     Ok(graphs)
 }
 

@@ -25,7 +25,7 @@ pub(super) enum CacheValues {
     /// Every pass returns longer tensors; nobody changes the ones before, so rows that fork share them.
     Grown(Arc<Vec<DynValue>>),
     /// Every pass writes into the same buffers, which have room for all tokens to come.
-    Shared(SharedBuffers),
+    Shared(Box<SharedBuffers>),
 }
 
 /// Buffers that a graph both reads and writes, and the binding that says so.

@@ -170,7 +170,7 @@ impl TextSession {
         let values = match &cache.values {
             CacheValues::Grown(values) => CacheValues::Grown(Arc::clone(values)),
             CacheValues::Shared(shared) => {
-                let copies = shared.buffers.iter().map(|buffer| copy(buffer)).collect::<Result<_, _>>()?;
+                let copies = shared.buffers.iter().map(copy).collect::<Result<_, _>>()?;
                 self.bind_buffers(shared.room, copies)?
             }
         };
@@ -184,13 +184,10 @@ impl TextSession {
 
     fn gatherer(&mut self, element: TensorElementType) -> Result<&mut RowGather, ExecutorError> {
         let known = self.gathers.iter().position(|(known, _)| *known == element);
-        let place = match known {
-            Some(place) => place,
-            None => {
-                self.gathers.push((element, RowGather::new(self.runtime, self.provider, element)?));
-                self.gathers.len() - 1
-            }
-        };
+        let place = known.unwrap_or(self.gathers.len());
+        if known.is_none() {
+            self.gathers.push((element, RowGather::new(self.runtime, self.provider, element)?));
+        }
         Ok(&mut self.gathers[place].1)
     }
 
@@ -265,7 +262,7 @@ impl TextSession {
             binding.bind_input(&cache.past, buffer)?;
             binding.bind_output(&cache.present, buffer)?;
         }
-        Ok(CacheValues::Shared(SharedBuffers { room, buffers, binding }))
+        Ok(CacheValues::Shared(Box::new(SharedBuffers { room, buffers, binding })))
     }
 
     /// Whether the graph really continues in the buffer it is given: one token in a buffer for four must come back in a

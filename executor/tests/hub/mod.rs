@@ -126,7 +126,7 @@ impl Hub {
     }
 
     pub(crate) fn set_commit(&self, commit: &str) {
-        self.state.lock().unwrap().commit = commit.to_owned();
+        commit.clone_into(&mut self.state.lock().unwrap().commit);
     }
 
     pub(crate) fn put(&self, path: &str, content: Vec<u8>) {
@@ -250,7 +250,9 @@ fn file(request: &Request, state: &mut State) -> (Vec<u8>, bool) {
     let trouble = of_file.or_else(|| state.troubles.pop_front()).unwrap_or(Trouble::None);
     let mut etag = format!("\"{}\"", sha256(&content));
     if trouble == Trouble::OtherContent || trouble == Trouble::WrongBytes {
-        content.iter_mut().for_each(|byte| *byte ^= 1);
+        for byte in &mut content {
+            *byte ^= 1;
+        }
         if trouble == Trouble::OtherContent {
             etag = String::from("\"other\"");
         }
