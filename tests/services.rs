@@ -115,7 +115,7 @@ async fn the_binary_deploys_where_the_deployer_alone_decides() {
 }
 
 alloy::sol! {
-    /// What is asked of OpenZeppelin's timelock.
+    /// What is asked of the timelock.
     interface Timelock {
         function getMinDelay() external view returns (uint256);
         function hasRole(bytes32 role, address account) external view returns (bool);
