@@ -97,7 +97,7 @@ impl Model {
         let (first_step, before) = decoder.first_step.ok_or("one token only")?;
         let sequences = results?.pop().ok_or("no answer")??;
         let tokens = sequences.into_iter().next().ok_or("no sequence")?.tokens;
-        let in_runtime = self.session.time_in_runtime() - before;
+        let in_runtime = self.session.time_in_runtime().saturating_sub(before);
         Ok(Run { first: first_step - start, rest: end - first_step, in_runtime, tokens })
     }
 }
