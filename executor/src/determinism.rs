@@ -4,6 +4,8 @@
 //! Every variation reads the same tokens as the reference, which runs as tasks do, and the logits are compared bit for
 //! bit: those after the prompt, and those after each further token.
 
+use std::ops::Range;
+
 use ort::session::builder::GraphOptimizationLevel as Level;
 use serde::Serialize;
 
@@ -18,6 +20,8 @@ use crate::{
 const PROMPT: u32 = 64;
 /// Tokens that are read one by one after it.
 const STEPS: u32 = 32;
+/// The most rows of a pass that are measured; no pass of a task has more.
+pub(crate) const MOST_ROWS: usize = 16;
 
 /// How one variation compares with the reference.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -56,8 +60,12 @@ const fn optimized(level: Level) -> Way {
     Way { settings: settings(1, level, true), ..REFERENCE }
 }
 
+const fn with_rows(rows: usize, threads: usize) -> Way {
+    Way { rows, ..on_threads(threads) }
+}
+
 /// The matrix: setting, value, way.
-const VARIATIONS: [(&str, &str, Way); 16] = [
+const VARIATIONS: [(&str, &str, Way); 20] = [
     ("session", "a new one", REFERENCE),
     ("threads", "2", on_threads(2)),
     ("threads", "4", on_threads(4)),
@@ -66,8 +74,12 @@ const VARIATIONS: [(&str, &str, Way); 16] = [
     ("optimisation", "extended", optimized(Level::Level2)),
     ("optimisation", "layout", optimized(Level::Level3)),
     ("prepacking", "off", Way { settings: settings(1, Level::All, false), ..REFERENCE }),
-    ("rows of equal length", "2", Way { rows: 2, ..REFERENCE }),
-    ("rows of equal length", "4", Way { rows: 4, ..REFERENCE }),
+    ("different rows", "2", with_rows(2, 1)),
+    ("different rows", "3", with_rows(3, 1)),
+    ("different rows", "4", with_rows(4, 1)),
+    ("different rows", "8", with_rows(8, 1)),
+    ("different rows", "16", with_rows(MOST_ROWS, 1)),
+    ("different rows", "16 on 2 threads", with_rows(MOST_ROWS, 2)),
     ("prompt in chunks of", "48", Way { chunk: 48, ..REFERENCE }),
     ("prompt in chunks of", "32", Way { chunk: 32, ..REFERENCE }),
     ("prompt in chunks of", "16", Way { chunk: 16, ..REFERENCE }),
@@ -85,53 +97,56 @@ pub fn measure(
     provider: Provider,
     files: &DecoderFiles,
 ) -> Result<Vec<Variation>, ExecutorError> {
-    let reference = read(runtime, provider, files, REFERENCE)?;
+    let mut session = TextSession::open(runtime, provider, REFERENCE.settings, files)?;
+    let alone: Vec<_> =
+        (0..MOST_ROWS).map(|row| read(&mut session, row..row + 1, REFERENCE.chunk)).collect::<Result<_, _>>()?;
     let variation = |(setting, value, way): &(&'static str, &'static str, Way)| {
-        let other = read(runtime, provider, files, *way)?;
-        Ok(compare(setting, value, &reference, &other))
+        let mut session = TextSession::open(runtime, provider, way.settings, files)?;
+        let other = read(&mut session, 0..way.rows, way.chunk)?;
+        Ok(compare(setting, value, &alone, &other))
     };
     VARIATIONS.iter().map(variation).collect()
 }
 
-/// The logits after the prompt and after each further token, of every row.
-fn read(
-    runtime: &'static Runtime,
-    provider: Provider,
-    files: &DecoderFiles,
-    way: Way,
-) -> Result<Vec<Logits>, ExecutorError> {
-    let mut session = TextSession::open(runtime, provider, way.settings, files)?;
+/// The logits of these rows after the prompt and after each further token. Every row has tokens of its own.
+fn read(session: &mut TextSession, rows: Range<usize>, chunk: usize) -> Result<Vec<Logits>, ExecutorError> {
     let mut logits = Logits::default();
     // What follows needs to know how many tokens there are.
     let mut cache = session.empty_cache(1, 1)?;
     session.forward(&[&[0]], &mut cache, &mut logits)?;
-    let vocabulary = u32::try_from(logits.vocabulary).unwrap_or(u32::MAX).max(1);
-    let tokens: Vec<u32> = (0..PROMPT + STEPS).map(|index| index.wrapping_mul(37) % vocabulary).collect();
-    let (prompt, steps) = tokens.split_at(PROMPT as usize);
-    let mut cache = session.empty_cache(way.rows, tokens.len())?;
-    for chunk in prompt.chunks(way.chunk) {
-        session.forward(&vec![chunk; way.rows], &mut cache, &mut logits)?;
+    let tokens: Vec<_> = rows.map(|row| tokens(row, logits.vocabulary)).collect();
+    let part = |range: Range<usize>| tokens.iter().map(|row| &row[range.clone()]).collect::<Vec<_>>();
+    let (prompt, end) = (PROMPT as usize, (PROMPT + STEPS) as usize);
+    let mut cache = session.empty_cache(tokens.len(), end)?;
+    for start in (0..prompt).step_by(chunk) {
+        session.forward(&part(start..prompt.min(start + chunk)), &mut cache, &mut logits)?;
     }
     let mut all = vec![logits.clone()];
-    for token in steps.chunks(1) {
-        session.forward(&vec![token; way.rows], &mut cache, &mut logits)?;
+    for place in prompt..end {
+        session.forward(&part(place..place + 1), &mut cache, &mut logits)?;
         all.push(logits.clone());
     }
     Ok(all)
 }
 
-/// Compares every row with the reference's one.
-fn compare(setting: &'static str, value: &'static str, reference: &[Logits], other: &[Logits]) -> Variation {
-    let same = |(one, other): (&Logits, &Logits)| rows(other).all(|row| bits(&one.values).eq(bits(row)));
-    let difference =
-        |(one, other): (&Logits, &Logits)| rows(other).map(|row| largest(&one.values, row)).fold(0.0, f32::max);
-    let pairs = || reference.iter().zip(other);
+/// The tokens of a row.
+fn tokens(row: usize, vocabulary: usize) -> Vec<u32> {
+    let vocabulary = u32::try_from(vocabulary).unwrap_or(u32::MAX).max(1);
+    let row = u32::try_from(row).unwrap_or(0).wrapping_mul(101);
+    (0..PROMPT + STEPS).map(|index| index.wrapping_mul(37).wrapping_add(row) % vocabulary).collect()
+}
+
+/// Compares every row with the same row read alone.
+fn compare(setting: &'static str, value: &'static str, alone: &[Vec<Logits>], other: &[Logits]) -> Variation {
+    let pairs = |step: usize| rows(&other[step]).zip(alone).map(move |(row, alone)| (row, &alone[step].values));
+    let same = |step: usize| pairs(step).all(|(row, alone)| bits(alone).eq(bits(row)));
+    let steps = 0..other.len();
     Variation {
         setting,
         value,
-        same_prefill: pairs().take(1).all(same),
-        same_decode: pairs().skip(1).all(same),
-        largest_difference: pairs().map(difference).fold(0.0, f32::max),
+        same_prefill: steps.clone().take(1).all(same),
+        same_decode: steps.clone().skip(1).all(same),
+        largest_difference: steps.flat_map(pairs).map(|(row, alone)| largest(alone, row)).fold(0.0, f32::max),
     }
 }
 

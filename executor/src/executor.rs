@@ -172,10 +172,10 @@ impl Executor {
             }
             Entry::Vacant(place) => {
                 let lease = ModelLease::take(self.store.root(), installed)?;
-                self.leases.extend(lease.map(|lease| (model.clone(), lease)));
                 log_placement(self.runtime, self.provider, &installed.folder)?;
-                let model = TextModel::load(self.runtime, self.provider, self.threads, installed)?;
-                Ok(place.insert(model))
+                let loaded = TextModel::load(self.runtime, self.provider, self.threads, installed)?;
+                self.leases.extend(lease.map(|lease| (model.clone(), lease)));
+                Ok(place.insert(loaded))
             }
         }
     }
@@ -195,10 +195,10 @@ impl Executor {
             }
             Entry::Vacant(place) => {
                 let lease = ModelLease::take(self.store.root(), installed)?;
-                self.leases.extend(lease.map(|lease| (model.clone(), lease)));
                 let merged = merge(&ImageFolder::open(&installed.folder)?, &files(&self.store, loras)?)?;
-                let model = ImageModel::load(host, installed, merged)?;
-                Ok(&mut place.insert(LoadedImage { loras: loras.to_vec(), model }).model)
+                let loaded = ImageModel::load(host, installed, merged)?;
+                self.leases.extend(lease.map(|lease| (model.clone(), lease)));
+                Ok(&mut place.insert(LoadedImage { loras: loras.to_vec(), model: loaded }).model)
             }
         }
     }

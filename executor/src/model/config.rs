@@ -1,6 +1,6 @@
 //! What `config.json` and `generation_config.json` say that generation needs.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -164,9 +164,50 @@ impl ModelConfig {
 
 fn read_generation(folder: &ModelFolder) -> Result<GenerationConfigFile, ExecutorError> {
     let Some(path) = folder.generation_config() else { return Ok(GenerationConfigFile::default()) };
+    let settings: BTreeMap<String, Value> = read_json(&path)?;
+    if let Some((name, value)) = settings.iter().find(|(name, value)| changes_answers(name, value)) {
+        let reason =
+            format!("{name} is {value}, and nothing here does what it asks for; remove it if answers may differ");
+        return Err(ExecutorError::invalid(&path, &reason));
+    }
     let generation: GenerationConfigFile = read_json(&path)?;
     generation.defaults.check(&path)?;
     Ok(generation)
+}
+
+/// Settings by which transformers would answer otherwise, with the number that has no effect.
+const NOT_FOLLOWED: [(&str, f64); 21] = [
+    ("bad_words_ids", 0.0),
+    ("begin_suppress_tokens", 0.0),
+    ("diversity_penalty", 0.0),
+    ("encoder_no_repeat_ngram_size", 0.0),
+    ("encoder_repetition_penalty", 1.0),
+    ("epsilon_cutoff", 0.0),
+    ("eta_cutoff", 0.0),
+    ("exponential_decay_length_penalty", 0.0),
+    ("force_words_ids", 0.0),
+    ("forced_bos_token_id", -1.0),
+    ("forced_eos_token_id", -1.0),
+    ("guidance_scale", 1.0),
+    ("min_length", 0.0),
+    ("min_new_tokens", 0.0),
+    ("no_repeat_ngram_size", 0.0),
+    ("num_beam_groups", 1.0),
+    ("penalty_alpha", 0.0),
+    ("remove_invalid_values", 0.0),
+    ("renormalize_logits", 0.0),
+    ("sequence_bias", 0.0),
+    ("suppress_tokens", 0.0),
+];
+
+fn changes_answers(name: &str, value: &Value) -> bool {
+    let Some((_, neutral)) = NOT_FOLLOWED.iter().find(|(known, _)| *known == name) else { return false };
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        value => value.as_f64() != Some(*neutral),
+    }
 }
 
 impl GenerationDefaults {
@@ -227,6 +268,20 @@ mod tests {
             assert_eq!(error.code(), "XE-025");
             assert!(error.to_string().contains(named), "{error}");
         }
+    }
+
+    #[test]
+    fn settings_that_are_not_followed_are_refused_by_name_unless_they_change_nothing() {
+        for (name, value) in
+            [("no_repeat_ngram_size", "3"), ("suppress_tokens", "[1]"), ("sequence_bias", r#"{"a": 1}"#)]
+        {
+            let generation = format!(r#"{{"{name}": {value}}}"#);
+            let error = read(r#"{"n_positions": 8}"#, Some(&generation)).unwrap_err();
+            assert!(error.code() == "XE-025" && error.to_string().contains(name), "{error}");
+        }
+        let idle =
+            r#"{"no_repeat_ngram_size": 0, "suppress_tokens": null, "bad_words_ids": [], "guidance_scale": 1.0}"#;
+        read(r#"{"n_positions": 8}"#, Some(idle)).unwrap();
     }
 
     #[test]

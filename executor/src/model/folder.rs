@@ -35,6 +35,7 @@ impl ModelFolder {
             }
         }
         let graphs = if config == GENAI_CONFIG { vec![genai::graphs(path)?] } else { with_cache(path)? };
+        let graphs = graphs.into_iter().map(|files| layout::with_named_data(path, files)).collect::<Result<_, _>>()?;
         let optional = [CONFIG, GENERATION_CONFIG, TOKENIZER_CONFIG, TEMPLATE];
         let optional = optional.into_iter().filter(|file| *file != config && has(file)).collect();
         Ok(Self { path: path.to_owned(), config, graphs, optional })
@@ -188,6 +189,24 @@ mod tests {
         let q4f16 = Variant { dtype: Dtype::Fp16, quantize_bits: Some(QuantizeBits::Four) };
         assert_eq!(folder.variants()[0], Variant::FP32);
         assert_eq!(folder.graph(q4f16), None);
+    }
+
+    #[test]
+    fn weights_are_found_where_the_graph_says_they_are() {
+        let root = folder(&[CONFIG, TOKENIZER, "onnx/weights.pb"]);
+        let graph = |location: &str| {
+            let length = u8::try_from(location.len()).unwrap();
+            let bytes = [b"...\x0a\x08location\x12", &[length][..], location.as_bytes(), b"..."].concat();
+            fs::write(root.path().join("onnx/model.onnx"), bytes).unwrap();
+            ModelFolder::open(root.path())
+        };
+        let folder = graph("weights.pb").unwrap();
+        assert!(folder.files().any(|file| file == "onnx/weights.pb"));
+        let absent = graph("other.pb").unwrap_err();
+        assert!(absent.code() == "XE-024" && absent.to_string().contains("onnx/other.pb"), "{absent}");
+        for outside in ["../weights.pb", "/weights.pb"] {
+            assert_eq!(graph(outside).unwrap_err().code(), "XE-025");
+        }
     }
 
     #[test]

@@ -8,9 +8,10 @@
 //! | onnxruntime-genai | what `genai_config.json` names |
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Read as _},
-    path::Path,
+    path::{Component, Path},
 };
 
 use xenon_protocol::task::{Dtype, QuantizeBits};
@@ -96,7 +97,7 @@ pub(super) fn find(path: &Path) -> Result<Vec<GraphFiles>, ExecutorError> {
     match (found.is_empty(), graphs.as_slice()) {
         (false, _) => Ok(found),
         (true, []) => Err(ExecutorError::FileMissing { folder: path.to_owned(), file: "model.onnx".to_owned() }),
-        (true, [graph]) => Ok(vec![with_data(Variant::FP32, (*graph).to_owned(), None, &files)]),
+        (true, [graph]) => Ok(vec![with_data(named_variant(graph), (*graph).to_owned(), None, &files)]),
         (true, several) => {
             let reason = format!("several ONNX files and none is called model.onnx: {}", several.join(", "));
             Err(ExecutorError::invalid(path, &reason))
@@ -106,12 +107,60 @@ pub(super) fn find(path: &Path) -> Result<Vec<GraphFiles>, ExecutorError> {
 
 /// One decoder by the name of its graph.
 pub(super) fn one(path: &Path, graph: &str, variant: Variant, names: PortNames) -> Result<GraphFiles, ExecutorError> {
+    let stays_inside = Path::new(graph).components().all(|part| matches!(part, Component::Normal(_)));
+    if !stays_inside {
+        return Err(ExecutorError::invalid(path, &format!("it names a graph outside of itself, {graph}")));
+    }
     if !path.join(graph).is_file() {
         return Err(ExecutorError::FileMissing { folder: path.to_owned(), file: graph.to_owned() });
     }
     let folder = graph.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let files = self::names(path, &folder)?;
     Ok(GraphFiles { names, ..with_data(variant, graph.to_owned(), None, &files) })
+}
+
+/// Adds the files that the graphs say their weights are in, whatever these are called.
+pub(super) fn with_named_data(path: &Path, files: GraphFiles) -> Result<GraphFiles, ExecutorError> {
+    let mut data: BTreeSet<String> = files.data.iter().cloned().collect();
+    for graph in files.first.iter().chain([&files.graph]) {
+        let folder = graph.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+        for location in locations(&path.join(graph))? {
+            let stays_inside = Path::new(&location).components().all(|part| matches!(part, Component::Normal(_)));
+            if !stays_inside {
+                let reason = format!("its weights are outside of the model's folder, in {location}");
+                return Err(ExecutorError::invalid(&path.join(graph), &reason));
+            }
+            data.insert(format!("{folder}{location}"));
+        }
+    }
+    if let Some(missing) = data.iter().find(|file| !path.join(file).is_file()) {
+        return Err(ExecutorError::FileMissing { folder: path.to_owned(), file: missing.clone() });
+    }
+    Ok(GraphFiles { data: data.into_iter().collect(), ..files })
+}
+
+/// Where the weights of an ONNX file are kept outside of it: the values of `location` in its tensors' `external_data`, which
+/// are pairs of a key (field 1) and a value (field 2).
+fn locations(path: &Path) -> Result<BTreeSet<String>, ExecutorError> {
+    const KEY: &[u8] = b"\x0a\x08location\x12";
+    /// Names are shorter, so that their length is one byte.
+    const LONGEST: usize = 128;
+    let unreadable = |error: io::Error| ExecutorError::invalid(path, &error);
+    let mut file = File::open(path).map_err(unreadable)?;
+    let (mut found, mut chunk) = (BTreeSet::new(), Vec::new());
+    loop {
+        let read = file.by_ref().take(1 << 20).read_to_end(&mut chunk).map_err(unreadable)?;
+        for place in memchr::memmem::find_iter(&chunk, KEY) {
+            let value = &chunk[place + KEY.len()..];
+            let name = value.split_first().and_then(|(length, rest)| rest.get(..usize::from(*length)));
+            found.extend(name.and_then(|name| std::str::from_utf8(name).ok()).map(ToOwned::to_owned));
+        }
+        if read == 0 {
+            return Ok(found);
+        }
+        // What begins near the end is read again with what follows.
+        chunk.drain(..chunk.len().saturating_sub(KEY.len() + LONGEST));
+    }
 }
 
 /// The graph with this suffix, and the one that reads its prompts.
@@ -127,6 +176,13 @@ fn named(graphs: &[&str], suffix: &str) -> Option<(String, Option<String>)> {
             }
         })
     })
+}
+
+/// The precision that the end of a graph's name tells, whatever it begins with.
+fn named_variant(graph: &str) -> Variant {
+    let stem = graph.strip_suffix(EXTENSION).unwrap_or(graph);
+    let told = SUFFIXES.iter().skip(1).find(|(suffix, ..)| stem.ends_with(suffix));
+    told.map_or(Variant::FP32, |(_, dtype, quantize_bits)| Variant { dtype: *dtype, quantize_bits: *quantize_bits })
 }
 
 /// Files with a graph's weights are called like the graph with something appended.

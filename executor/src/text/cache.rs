@@ -91,7 +91,7 @@ impl RowGather {
         graph.add_node(Node::new("Gather", ONNX_DOMAIN, "gather", ["cache", "rows"], ["chosen"], [])?)?;
         let mut model = Model::new([Opset::new(ONNX_DOMAIN, 18)?])?;
         model.set_graph(graph)?;
-        let builder = provider.register(Session::builder(runtime.environment())?)?;
+        let builder = provider.register(Session::builder(runtime.environment())?)?.with_intra_threads(1)?;
         Ok(Self { session: model.into_session(&builder)?, memory: provider.memory()? })
     }
 

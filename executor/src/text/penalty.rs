@@ -2,6 +2,9 @@
 
 use super::candidates::Candidate;
 
+/// More tokens than any vocabulary has.
+const MOST_TOKENS: usize = 1 << 24;
+
 /// The penalty on tokens that occurred, and which did.
 #[derive(Clone, Debug)]
 pub(super) struct Penalty {
@@ -26,8 +29,8 @@ impl Penalty {
         if self.is_idle() {
             return;
         }
-        for token in tokens {
-            let token = *token as usize;
+        // No vocabulary is larger, and a number beyond it is no token of the model's.
+        for token in tokens.iter().map(|token| *token as usize).filter(|token| *token < MOST_TOKENS) {
             if self.occurred.len() <= token {
                 self.occurred.resize(token + 1, false);
             }

@@ -267,15 +267,18 @@ impl TextSession {
 
     /// Whether the graph really continues in the buffer it is given: one token in a buffer for four must come back in a
     /// tensor for four, not five.
-    fn shares_buffers(&mut self) -> bool {
+    fn shares_buffers(&mut self) -> Result<bool, ExecutorError> {
         const ROOM: usize = 4;
-        let present = |session: &mut Self| -> Result<i64, ExecutorError> {
-            let values = session.cache_tensors(1, ROOM)?;
-            let grown = session.grow(&[&[0]], 0, &values, &mut Logits::default())?;
-            let shape = grown.first().and_then(|value| value.dtype().tensor_shape().cloned());
-            Ok(shape.and_then(|shape| shape.get(2).copied()).unwrap_or(0))
-        };
-        present(self).is_ok_and(|tokens| tokens == size(ROOM))
+        let values = self.cache_tensors(1, ROOM)?;
+        match self.grow(&[&[0]], 0, &values, &mut Logits::default()) {
+            Ok(grown) => {
+                let shape = grown.first().and_then(|value| value.dtype().tensor_shape().cloned());
+                Ok(shape.and_then(|shape| shape.get(2).copied()) == Some(size(ROOM)))
+            }
+            // A graph that cannot take such a buffer says so in its own words; without memory nothing is known.
+            Err(ExecutorError::Runtime { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

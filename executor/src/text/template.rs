@@ -103,9 +103,13 @@ impl ChatTemplate {
     }
 }
 
+/// Steps that rendering may take, far more than any template needs: one that loops is refused alike by every node.
+const FUEL: u64 = 10_000_000;
+
 /// Jinja2 as transformers sets it up.
 fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
+    environment.set_fuel(Some(FUEL));
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     python::extend(&mut environment);
     Ok(environment)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tokenizers::Tokenizer;
+use tokenizers::{Tokenizer, models::ModelWrapper};
 
 use crate::error::ExecutorError;
 
@@ -23,7 +23,12 @@ impl TextTokenizer {
         let mut tokenizer = Tokenizer::from_file(path).map_err(|error| ExecutorError::invalid(path, &error))?;
         tokenizer.with_truncation(None).map_err(|error| ExecutorError::invalid(path, &error))?;
         tokenizer.with_padding(None);
-        Ok(Self { tokenizer })
+        match tokenizer.get_model() {
+            ModelWrapper::BPE(model) if model.dropout.is_some_and(|share| share > 0.0) => {
+                Err(ExecutorError::invalid(path, "it drops merges at random (dropout), so no two nodes would agree"))
+            }
+            _ => Ok(Self { tokenizer }),
+        }
     }
 
     /// Tokens of a rendered conversation. The text holds its special tokens already, so none are added; those in it are
@@ -84,5 +89,25 @@ impl<'a> TextStream<'a> {
         let given = self.tokenizer.decode(&self.window[..self.given])?;
         let all = self.tokenizer.decode(&self.window)?;
         Ok(all.get(given.len()..).unwrap_or_default().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tokenizer_that_draws_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        let read = |dropout: &str| {
+            let model =
+                format!(r#"{{"type": "BPE", "dropout": {dropout}, "vocab": {{"a": 0, "b": 1}}, "merges": []}}"#);
+            std::fs::write(&path, format!(r#"{{"version": "1.0", "model": {model}}}"#)).unwrap();
+            TextTokenizer::read(&path)
+        };
+        let error = read("0.1").unwrap_err();
+        assert!(error.code() == "XE-025" && error.to_string().contains("at random"), "{error}");
+        assert!(read("null").is_ok() && read("0.0").is_ok());
     }
 }

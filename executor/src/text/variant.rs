@@ -18,24 +18,18 @@ pub struct Variant {
 impl Variant {
     /// Single precision.
     pub const FP32: Self = Self { dtype: Dtype::Fp32, quantize_bits: None };
-
-    /// True if a task that asks for these can run on it. Weights are quantised only for a task that asks for it or
-    /// leaves both to the model.
-    fn serves(self, dtype: Option<Dtype>, bits: Option<QuantizeBits>) -> bool {
-        match (dtype, bits) {
-            (None, None) => true,
-            (None, Some(_)) => self.quantize_bits == bits,
-            (Some(dtype), _) => self.dtype == dtype && self.quantize_bits == bits,
-        }
-    }
 }
 
-/// The variant that a task runs on: the first that is what it asks for. `available` has the preferred one first.
+/// The variant that a task runs on: exactly what it asks for. What it leaves out is never left to a folder, since two
+/// nodes may have installed different variants of one model: without `dtype` it is single precision, without
+/// `quantize_bits` the weights are not quantised.
 pub fn choose_variant(task: &GptTask, available: &[Variant]) -> Result<Variant, ExecutorError> {
-    let (dtype, bits) = (task.dtype, task.quantize_bits);
-    let chosen = available.iter().copied().find(|variant| variant.serves(dtype, bits));
-    chosen.ok_or_else(|| ExecutorError::VariantUnavailable {
-        wanted: wanted(dtype, bits),
+    let wanted = Variant { dtype: task.dtype.unwrap_or(Dtype::Fp32), quantize_bits: task.quantize_bits };
+    if available.contains(&wanted) {
+        return Ok(wanted);
+    }
+    Err(ExecutorError::VariantUnavailable {
+        wanted: wanted.to_string(),
         available: available.iter().map(Variant::to_string).collect(),
     })
 }
@@ -75,7 +69,7 @@ mod tests {
         let bits = Some(QuantizeBits::Eight);
         for (dtype, bits, wanted) in [
             (Some(Dtype::Bf16), None, "bf16"),
-            (None, bits, "quantize_bits 8"),
+            (None, bits, "fp32 with quantize_bits 8"),
             (Some(Dtype::Fp16), bits, "fp16 with quantize_bits 8"),
             (Some(Dtype::Fp32), Some(QuantizeBits::Four), "fp32 with quantize_bits 4"),
         ] {
@@ -93,9 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_does_not_care_gets_the_first() {
-        assert_eq!(choose(None, None, &[Q4, FP16]).unwrap(), Q4);
-        assert_eq!(choose(None, Some(QuantizeBits::Four), &[FP16, Q4]).unwrap(), Q4);
-        assert_eq!(choose(None, None, &[]).unwrap_err().code(), "XE-034");
+    fn what_a_task_leaves_out_is_not_left_to_the_folder() {
+        assert_eq!(choose(None, None, &[FP16, Q4, Variant::FP32]).unwrap(), Variant::FP32);
+        let fp32_q4 = Variant { dtype: Dtype::Fp32, ..Q4 };
+        assert_eq!(choose(None, Some(QuantizeBits::Four), &[Q4, fp32_q4]).unwrap(), fp32_q4);
+        for available in [&[Q4, FP16][..], &[FP16], &[]] {
+            assert_eq!(choose(None, None, available).unwrap_err().code(), "XE-034");
+            assert_eq!(choose(None, Some(QuantizeBits::Four), available).unwrap_err().code(), "XE-034");
+        }
     }
 }
