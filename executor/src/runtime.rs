@@ -40,7 +40,7 @@ impl fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    pub(crate) fn environment(&self) -> &Environment {
+    pub fn environment(&self) -> &Environment {
         &self.environment
     }
 

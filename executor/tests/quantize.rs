@@ -266,8 +266,9 @@ impl Product {
 }
 
 fn multiply(graph: &Path, rows: usize, x: &[f32]) -> Vec<f32> {
-    runtime::load(None).unwrap();
-    let mut session = Session::builder().unwrap().with_intra_threads(1).unwrap().commit_from_file(graph).unwrap();
+    let environment = runtime::load(None).unwrap().environment();
+    let mut session =
+        Session::builder(environment).unwrap().with_intra_threads(1).unwrap().commit_from_file(graph).unwrap();
     let x = Tensor::from_array(([rows, x.len() / rows], x.to_vec())).unwrap();
     let outputs = session.run(ort::inputs!["x" => x]).unwrap();
     outputs["y"].try_extract_tensor::<f32>().unwrap().1.to_vec()

@@ -221,6 +221,19 @@ mod tests {
         assert_eq!(model(folder.path()).numbers(&external("w.bin", "4", "8")).unwrap(), [1.5, -2.0]);
     }
 
+    #[test]
+    fn bytes_without_a_length_go_to_the_end_and_no_further() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("w.bin"), [1, 2, 3, 4, 5]).unwrap();
+        let mut tensor = external("w.bin", "2", "4");
+        assert!(model(folder.path()).bytes(&tensor).unwrap_err().to_string().contains("after the end"));
+        tensor.external_data.retain(|entry| entry.key() != "length");
+        assert_eq!(model(folder.path()).bytes(&tensor).unwrap().unwrap(), [3, 4, 5]);
+        assert_eq!(model(folder.path()).size(&tensor).unwrap(), 3);
+        tensor.external_data[1].value = Some("6".to_owned());
+        assert_eq!(model(folder.path()).size(&tensor).unwrap_err().code(), "XE-025");
+    }
+
     /// The repository's own models are files that other programs wrote: reading and writing loses no byte's meaning.
     #[test]
     fn a_file_survives_being_read_and_written() {

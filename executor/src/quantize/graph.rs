@@ -167,3 +167,54 @@ fn encode(model: OnnxModel, graph: GraphProto) -> Vec<u8> {
     proto.graph = Some(graph);
     proto.encode_to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use super::*;
+    use crate::onnx::proto::TensorProto;
+
+    /// A model in which everything is in the graph's file, and one with files beside it.
+    fn models() -> [PathBuf; 2] {
+        let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/models");
+        [tests.join("merged/decoder_model_merged.onnx"), tests.join("genai-fp32/model.onnx")]
+    }
+
+    fn constants(path: &Path) -> (OnnxModel, Vec<TensorProto>) {
+        let model = OnnxModel::read(path).unwrap();
+        let constants = model.proto.graph.as_ref().unwrap().initializer.clone();
+        (model, constants)
+    }
+
+    /// The limit is lowered: what lies beside a graph holds the same numbers as what is in it, each at a page.
+    #[test]
+    fn large_constants_lie_beside_the_graph() {
+        let format = Format { bits: 8.try_into().unwrap(), block: super::super::BlockSize::default() };
+        for source in models() {
+            let root = tempfile::tempdir().unwrap();
+            let paths = [root.path().join("inline.onnx"), root.path().join("beside.onnx")];
+            quantize_with_limit(&source, &paths[0], format, &|_| (), u64::MAX).unwrap();
+            let report = quantize_with_limit(&source, &paths[1], format, &|_| (), 0).unwrap();
+            let [(inline, of_inline), (beside, of_beside)] = paths.each_ref().map(|path| constants(path));
+            assert!(of_inline.iter().all(|tensor| tensor.data_location() != EXTERNAL));
+            let apart: Vec<_> = of_beside.iter().filter(|tensor| tensor.data_location() == EXTERNAL).collect();
+            assert!(apart.len() > report.matrices);
+            for tensor in apart {
+                let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key() == key).unwrap().value();
+                assert_eq!(entry("location"), "beside.onnx_data");
+                assert_eq!(entry("offset").parse::<u64>().unwrap() % 4096, 0);
+            }
+            assert_eq!(of_inline.len(), of_beside.len());
+            let mut total = 0;
+            for (one, two) in of_inline.iter().zip(&of_beside) {
+                assert_eq!((one.name(), &one.dims, one.data_type), (two.name(), &two.dims, two.data_type));
+                let bytes = inline.bytes(one).unwrap();
+                assert_eq!(bytes, beside.bytes(two).unwrap());
+                total += inline.size(one).unwrap();
+            }
+            assert!(report.bytes_after >= total && report.bytes_after < report.bytes_before);
+            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 3);
+        }
+    }
+}
