@@ -35,6 +35,7 @@ pub enum Layout {
 
 impl Layout {
     /// How the transposed matrix lies in the same numbers.
+    #[must_use]
     pub const fn transposed(self) -> Self {
         match self {
             Self::InputsFirst => Self::OutputsFirst,

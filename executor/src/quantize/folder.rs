@@ -141,13 +141,15 @@ impl Job {
         into: &Path,
         watch: &dyn Fn(QuantizeEvent<'_>),
     ) -> Result<Vec<GraphReport>, ExecutorError> {
-        let mut written = Vec::new();
+        let mut written: Vec<GraphReport> = Vec::new();
         for graph in files.first.iter().chain([&files.graph]) {
             let name = if folder.is_genai() { graph.clone() } else { self.variant_name(graph) };
             match self.graph(&folder.path().join(graph), &into.join(name), watch) {
                 Ok(report) => written.push(report),
                 Err(error) => {
-                    written.iter().for_each(|report: &GraphReport| discard(&report.target));
+                    for report in &written {
+                        discard(&report.target);
+                    }
                     return Err(error);
                 }
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::blocks::Layout;
-use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
+use crate::onnx::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 
 /// `AttributeProto.AttributeType`: the attribute is a tensor.
 const TENSOR: &str = "value";
@@ -113,7 +113,7 @@ fn holds_matrix(node: &NodeProto) -> bool {
 /// The names that a graph reads: those of its nodes, of the graphs in them, and its outputs.
 pub(super) fn reads(graph: &GraphProto) -> BTreeSet<&str> {
     let own = graph.node.iter().flat_map(|node| &node.input).map(String::as_str);
-    let outputs = graph.output.iter().map(|output| output.name());
+    let outputs = graph.output.iter().map(ValueInfoProto::name);
     let inner = graph.node.iter().flat_map(subgraphs).flat_map(|graph| reads(graph));
     own.chain(outputs).chain(inner).collect()
 }
