@@ -11,7 +11,7 @@ use xenon_protocol::{
     task::{ModelId, TaskError},
 };
 
-use crate::{device::Device, image::ImageError, lora::LoraError, model::StoreError};
+use crate::{device::Device, image::ImageError, lora::LoraError, model::StoreError, quantize::QuantizeError};
 
 /// What can go wrong between a task and its answer. The text says what to do.
 #[derive(Debug, Error)]
@@ -156,6 +156,9 @@ pub enum ExecutorError {
     /// An adaptation of a model's weights cannot be used.
     #[error(transparent)]
     Lora(#[from] LoraError),
+    /// A model is not quantised.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
     /// The task JSON is not acceptable.
     #[error(transparent)]
     Task(#[from] TaskError),
@@ -243,6 +246,7 @@ impl ExecutorError {
             Self::Store(error) => error.code(),
             Self::Image(error) => error.code(),
             Self::Lora(error) => error.code(),
+            Self::Quantize(error) => error.code(),
             Self::Task(error) => error.code(),
             Self::ConversationRefused { .. } => "XE-030",
             Self::ContextExceeded { .. } => "XE-031",

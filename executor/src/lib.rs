@@ -22,6 +22,7 @@ pub mod model;
 pub mod onnx;
 mod placement;
 pub mod process;
+pub mod quantize;
 pub mod runtime;
 mod self_test;
 pub mod text;

@@ -40,7 +40,8 @@ impl fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    pub(crate) fn environment(&self) -> &Environment {
+    /// What sessions are made in.
+    pub fn environment(&self) -> &Environment {
         &self.environment
     }
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
-use xenon_executor::model::fetch::Precision;
-use xenon_protocol::task::ModelId;
+use xenon_executor::{model::fetch::Precision, quantize::BlockSize};
+use xenon_protocol::task::{ModelId, QuantizeBits};
 
 /// What to do with models.
 #[derive(Clone, Debug, Subcommand)]
@@ -22,6 +22,8 @@ pub(crate) enum ModelCommand {
     Pin(PinArgs),
     /// Delete what is left of broken fetches, and evict models until the rest fits the budget.
     Prune(PruneArgs),
+    /// Make a model with 4 or 8 bits per weight of one in 32 bits.
+    Quantize(QuantizeArgs),
 }
 
 /// Which folder.
@@ -102,4 +104,32 @@ pub(crate) struct PruneArgs {
     pub(crate) to: Option<ByteSize>,
     #[command(flatten)]
     pub(crate) folder: FolderArgs,
+}
+
+/// Options of `model quantize`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct QuantizeArgs {
+    /// Folder of the model in 32 bits.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// Bits of a weight: 4 or 8.
+    #[arg(long, value_name = "BITS", value_parser = bits)]
+    pub(crate) bits: QuantizeBits,
+    /// How many weights share a scale: 16, 32, 64, 128 or 256.
+    #[arg(long, default_value_t, value_name = "WEIGHTS")]
+    pub(crate) block: BlockSize,
+    /// Make a new folder with the quantised model alone; without it the graph is written beside the others.
+    #[arg(long, value_name = "FOLDER", requires = "model")]
+    pub(crate) out: Option<PathBuf>,
+    /// The name of the new model, for its manifest.
+    #[arg(long, value_name = "ORG/NAME@REVISION")]
+    pub(crate) model: Option<ModelId>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn bits(text: &str) -> Result<QuantizeBits, String> {
+    let wrong = || format!("{text:?} is not 4 or 8");
+    text.parse::<u8>().ok().and_then(|bits| bits.try_into().ok()).ok_or_else(wrong)
 }

@@ -79,7 +79,8 @@ pub(super) fn verify(store: &ModelCache, models: &[ModelId]) -> Result<()> {
     if count == 0 { Ok(()) } else { Err(CliError::ModelsDamaged { count }.into()) }
 }
 
-fn table<const N: usize>(header: [&str; N]) -> Table {
+/// A table with this header.
+pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
     table

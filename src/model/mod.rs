@@ -3,6 +3,7 @@
 mod args;
 mod fetch;
 mod list;
+mod quantize;
 
 use std::path::Path;
 
@@ -40,6 +41,7 @@ pub(crate) async fn run(command: ModelCommand, settings: &Settings) -> Result<()
             let store = open(&args.folder.models, settings)?;
             spawn_blocking(move || prune(&store, &args)).await?
         }
+        ModelCommand::Quantize(args) => spawn_blocking(move || quantize::run(&args)).await?,
     }
 }
 

@@ -48,8 +48,12 @@ impl ModelFolder {
 
     /// Every file that decides the model's answers, as paths below the folder.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        let graphs = self.graphs.iter().flat_map(GraphFiles::files);
-        [self.config, TOKENIZER].into_iter().chain(self.optional.iter().copied()).chain(graphs)
+        self.side_files().chain(self.graphs.iter().flat_map(GraphFiles::files))
+    }
+
+    /// Those of them that are no part of a decoder.
+    pub fn side_files(&self) -> impl Iterator<Item = &str> {
+        [self.config, TOKENIZER].into_iter().chain(self.optional.iter().copied())
     }
 
     /// The decoder in each precision that is there, the one for tasks that ask for none first.

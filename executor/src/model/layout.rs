@@ -105,6 +105,13 @@ pub(super) fn find(path: &Path) -> Result<Vec<GraphFiles>, ExecutorError> {
     }
 }
 
+/// True if a graph is called so that others may lie beside it in other precisions.
+pub(crate) fn is_usual(graph: &str) -> bool {
+    let name = FOLDERS.iter().rev().find_map(|folder| graph.strip_prefix(folder)).unwrap_or(graph);
+    let is_called = |stem: &str| name.strip_suffix(EXTENSION) == Some(stem);
+    STEMS.iter().any(|(stem, first)| is_called(stem) || first.is_some_and(is_called))
+}
+
 /// One decoder by the name of its graph.
 pub(super) fn one(path: &Path, graph: &str, variant: Variant, names: PortNames) -> Result<GraphFiles, ExecutorError> {
     let stays_inside = Path::new(graph).components().all(|part| matches!(part, Component::Normal(_)));

@@ -11,7 +11,7 @@ use prost::Message;
 use super::{
     Element,
     proto::{EXTERNAL, ModelProto, StringStringEntryProto, TensorProto},
-    tensor::listed,
+    tensor::{listed, listed_bytes},
 };
 use crate::error::ExecutorError;
 
@@ -64,17 +64,69 @@ impl OnnxModel {
         if numbers.len() == count { Ok(numbers) } else { Err(invalid(format!("{} of {count} numbers", numbers.len()))) }
     }
 
+    /// The bytes of a constant as they lie in the file or beside it; `None` if its numbers are listed one by one.
+    pub fn bytes(&self, tensor: &TensorProto) -> Result<Option<Vec<u8>>, ExecutorError> {
+        if tensor.data_location() != EXTERNAL {
+            return Ok(tensor.raw_data.clone());
+        }
+        let read = || -> io::Result<Vec<u8>> {
+            let place = Place::of(&self.path, tensor)?;
+            let length = place.length.map_or_else(|| place.rest(), Ok)?;
+            place.read(usize::try_from(length).map_err(io::Error::other)?)
+        };
+        let invalid = |error| ExecutorError::invalid(&self.path, &format!("{}: {error}", tensor.name()));
+        read().map(Some).map_err(invalid)
+    }
+
+    /// How many bytes the numbers of a constant take, wherever they lie.
+    pub fn size(&self, tensor: &TensorProto) -> Result<u64, ExecutorError> {
+        if tensor.data_location() == EXTERNAL {
+            let size = Place::of(&self.path, tensor).and_then(|place| place.length.map_or_else(|| place.rest(), Ok));
+            return size.map_err(|error| ExecutorError::invalid(&self.path, &format!("{}: {error}", tensor.name())));
+        }
+        Ok(tensor.raw_data.as_ref().map_or_else(|| listed_bytes(tensor), Vec::len) as u64)
+    }
+
     fn external(&self, tensor: &TensorProto, length: usize) -> io::Result<Vec<u8>> {
+        let place = Place::of(&self.path, tensor)?;
+        match place.length {
+            Some(stated) if stated != length as u64 => {
+                Err(io::Error::other(format!("it has {stated} bytes, not {length}")))
+            }
+            _ => place.read(length),
+        }
+    }
+}
+
+/// Where the numbers of a constant lie that are not in the graph's file.
+struct Place {
+    path: PathBuf,
+    offset: u64,
+    length: Option<u64>,
+}
+
+impl Place {
+    fn of(graph: &Path, tensor: &TensorProto) -> io::Result<Self> {
         let entry =
             |key: &str| tensor.external_data.iter().find(|entry| entry.key() == key).map(StringStringEntryProto::value);
-        let number = |key: &str, usual: u64| entry(key).map_or(Ok(usual), str::parse).map_err(io::Error::other);
+        let number = |key: &str| entry(key).map(str::parse).transpose().map_err(io::Error::other);
         let location = entry("location").ok_or_else(|| io::Error::other("it names no file"))?;
-        let (offset, stated) = (number("offset", 0)?, number("length", length as u64)?);
-        if stated != length as u64 {
-            return Err(io::Error::other(format!("it has {stated} bytes, not {length}")));
+        let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
+        Ok(Self { path: beside(graph, location)?, offset, length })
+    }
+
+    /// Bytes from the offset to the end of the file.
+    fn rest(&self) -> io::Result<u64> {
+        let all = fs::metadata(&self.path)?.len();
+        all.checked_sub(self.offset).ok_or_else(|| io::Error::other("it begins after the end of its file"))
+    }
+
+    fn read(&self, length: usize) -> io::Result<Vec<u8>> {
+        if length as u64 > self.rest()? {
+            return Err(io::Error::other("it goes on after the end of its file"));
         }
-        let mut file = File::open(beside(&self.path, location)?)?;
-        file.seek(SeekFrom::Start(offset))?;
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.offset))?;
         let mut bytes = vec![0; length];
         file.read_exact(&mut bytes)?;
         Ok(bytes)
@@ -167,6 +219,19 @@ mod tests {
         let bytes: Vec<u8> = [0.0_f32, 1.5, -2.0].iter().flat_map(|number| number.to_le_bytes()).collect();
         fs::write(folder.path().join("w.bin"), bytes).unwrap();
         assert_eq!(model(folder.path()).numbers(&external("w.bin", "4", "8")).unwrap(), [1.5, -2.0]);
+    }
+
+    #[test]
+    fn bytes_without_a_length_go_to_the_end_and_no_further() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("w.bin"), [1, 2, 3, 4, 5]).unwrap();
+        let mut tensor = external("w.bin", "2", "4");
+        assert!(model(folder.path()).bytes(&tensor).unwrap_err().to_string().contains("after the end"));
+        tensor.external_data.retain(|entry| entry.key() != "length");
+        assert_eq!(model(folder.path()).bytes(&tensor).unwrap().unwrap(), [3, 4, 5]);
+        assert_eq!(model(folder.path()).size(&tensor).unwrap(), 3);
+        tensor.external_data[1].value = Some("6".to_owned());
+        assert_eq!(model(folder.path()).size(&tensor).unwrap_err().code(), "XE-025");
     }
 
     /// The repository's own models are files that other programs wrote: reading and writing loses no byte's meaning.

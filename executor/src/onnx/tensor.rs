@@ -58,3 +58,9 @@ pub(super) fn listed(tensor: &TensorProto, element: Element) -> Option<Vec<f32>>
         _ => None,
     }
 }
+
+/// Bytes of the numbers that are written in a tensor one by one.
+pub(super) const fn listed_bytes(tensor: &TensorProto) -> usize {
+    let words = tensor.float_data.len() + tensor.int32_data.len();
+    4 * words + 8 * (tensor.int64_data.len() + tensor.double_data.len() + tensor.uint64_data.len())
+}
