@@ -16,8 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (folder, model) = (Path::new(folder), model.parse()?);
     let manifest = if ImageFolder::is_one(folder) {
         Manifest::describe_files(folder, ImageFolder::open(folder)?.files(), model)?
-    } else if let Ok(lora) = LoraFile::find(folder) {
-        Manifest::describe_files(folder, lora.file_name().and_then(|name| name.to_str()).into_iter(), model)?
+    } else if let Ok(files) = LoraFile::files(folder) {
+        Manifest::describe_files(folder, files.iter().map(String::as_str), model)?
     } else {
         Manifest::describe(&ModelFolder::open(folder)?, model)?
     };

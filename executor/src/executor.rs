@@ -208,9 +208,8 @@ impl Executor {
 fn files(store: &ModelStore, loras: &[Lora]) -> Result<Vec<(LoraFile, f64)>, ExecutorError> {
     let file = |lora: &Lora| {
         let InstalledModel { folder, manifest } = store.find(&lora.name)?;
-        let path = LoraFile::find(folder)?;
-        manifest.verify_files(folder, path.file_name().and_then(|name| name.to_str()).into_iter())?;
-        Ok((LoraFile::read(&path)?, lora.scale))
+        manifest.verify_files(folder, LoraFile::files(folder)?.iter().map(String::as_str))?;
+        Ok((LoraFile::read(&LoraFile::find(folder)?)?, lora.scale))
     };
     loras.iter().map(file).collect()
 }

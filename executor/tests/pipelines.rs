@@ -5,8 +5,8 @@ mod tiny_pipelines;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use safetensors::{Dtype, serialize_to_file, tensor::TensorView};
-use serde_json::Value;
+use safetensors::{Dtype, SafeTensors, serialize_to_file, tensor::TensorView};
+use serde_json::{Value, json};
 use tiny_pipelines::{describe, describe_lora, install, install_lora, open, task, vectors};
 use xenon_executor::{
     Executor, TaskEvents,
@@ -54,6 +54,7 @@ fn task_of(case: &Value) -> SdTask {
 #[test]
 fn pictures_are_those_of_diffusers() {
     let cases: Vec<Value> = serde_json::from_slice(&fs::read(vectors().join("cases.json")).unwrap()).unwrap();
+    assert_eq!(cases.len(), 11);
     let root = install(&["plain", "large", "consistent"]);
     LORAS.iter().for_each(|name| install_lora(&root, name));
     let mut executor = open(&root);
@@ -97,9 +98,11 @@ fn what_the_model_cannot_do_is_refused() {
 
 #[test]
 fn damaged_pipelines_are_refused_by_name() {
-    let cases: [(&str, &str, &str, &str); 6] = [
+    let cases: [(&str, &str, &str, &str); 8] = [
         ("scheduler/scheduler_config.json", "DDIMScheduler", "PNDMScheduler", "PNDMScheduler"),
         ("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 9", "does not begin with noise"),
+        ("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 4097", "4097 channels, more than"),
+        ("vae_decoder/config.json", "\"block_out_channels\": [", "\"block_out_channels\": [4,", "32 x 32, not 64 x 64"),
         ("vae_decoder/config.json", "\"block_out_channels\"", "\"blocks\"", "block_out_channels"),
         ("vae_decoder/config.json", "\"latents_mean\": null", "\"latents_mean\": [0]", "latents_mean"),
         ("tokenizer/tokenizer_config.json", "\"pad_token\": \"!\"", "\"pad_token\": \"<pad>\"", "<pad>"),
@@ -157,6 +160,36 @@ fn adaptations_that_do_not_fit_are_refused_by_name() {
         assert_eq!((error.code(), error.error_code()), (code, ErrorCode::ModelUnavailable), "{error}");
         assert!(error.to_string().contains(named), "{error}");
     }
+}
+
+/// Writes an adaptation of the vectors in PEFT's layout, with what `adapter_config.json` shall say.
+fn write_peft(root: &tempfile::TempDir, config: &Value) {
+    let folder = root.path().join("peft");
+    fs::create_dir_all(&folder).unwrap();
+    let bytes = fs::read(vectors().join("whole.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let renamed = |(key, view): (&str, _)| (format!("base_model.model.{}", key.strip_prefix("unet.").unwrap()), view);
+    let renamed: BTreeMap<_, _> = tensors.iter().map(renamed).collect();
+    serialize_to_file(renamed, None, &folder.join("adapter_model.safetensors")).unwrap();
+    fs::write(folder.join("adapter_config.json"), config.to_string()).unwrap();
+    describe_lora(&folder, "peft");
+}
+
+#[test]
+fn the_strength_of_a_peft_adaptation_is_that_of_its_configuration() {
+    let root = install(&["large"]);
+    install_lora(&root, "whole");
+    let adapted = |name: &str, scale| {
+        let lora = xenon_protocol::task::Lora { name: format!("tiny/{name}").parse().unwrap(), scale };
+        SdTask { loras: vec![lora], ..task("large", "red", 2) }
+    };
+    let expected = run(&mut open(&root), adapted("whole", 3.0)).data[0].png.clone();
+    write_peft(&root, &json!({ "r": 2, "lora_alpha": 6 }));
+    assert_eq!(run(&mut open(&root), adapted("peft", 1.0)).data[0].png, expected);
+    write_peft(&root, &json!({ "r": 2, "lora_alpha": 2 }));
+    assert_ne!(run(&mut open(&root), adapted("peft", 1.0)).data[0].png, expected);
+    fs::write(root.path().join("peft/adapter_config.json"), r#"{"r": 2, "lora_alpha": 6}"#).unwrap();
+    assert_eq!(refusal(&mut open(&root), adapted("peft", 1.0)).0, "XE-026");
 }
 
 /// Moves the weights of a graph into a file beside it, as large models have them.

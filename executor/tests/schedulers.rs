@@ -72,6 +72,7 @@ fn largest(values: &[f64; 6]) -> f64 {
 #[test]
 fn every_step_is_that_of_diffusers() {
     let vectors: Vectors = serde_json::from_str(VECTORS).unwrap();
+    assert_eq!(vectors.cases.len(), 295);
     let failures = vectors.cases.iter().filter_map(|case| {
         check(case).err().map(|reason| format!("{} with {} steps: {reason}", case.settings, case.steps))
     });

@@ -48,6 +48,16 @@ fn missing_and_unknown_fields_are_refused() {
     assert_eq!(refusal(&[("loras", json!([{ "name": "a/b", "weight": 1 }]))]), "XP-102");
 }
 
+/// An object with a name as its key is one of serde's own spellings of an enumeration; the schema knows none but the name.
+#[test]
+fn names_are_strings_and_nothing_else() {
+    for (field, name) in [("scheduler", "euler"), ("scheduler", "dpmpp_2m"), ("dtype", "float16")] {
+        parse(&with(&[(field, json!(name))])).unwrap();
+        assert_eq!(refusal(&[(field, json!({ name: null }))]), "XP-102", "{field}");
+        assert!(!SCHEMA.is_valid(&with(&[(field, json!({ name: null }))])), "{field}");
+    }
+}
+
 #[test]
 fn values_outside_their_bounds_are_refused() {
     let cases = [
@@ -99,8 +109,7 @@ fn declared_size_is_the_number_of_pictures() {
 }
 
 fn schedulers() -> impl Strategy<Value = SdScheduler> {
-    use SdScheduler::{Ddim, Dpmpp2m, Euler, EulerAncestral, Lcm};
-    prop::sample::select(vec![Euler, EulerAncestral, Ddim, Dpmpp2m, Lcm])
+    prop::sample::select(SdScheduler::ALL.to_vec())
 }
 
 prop_compose! {
@@ -113,7 +122,7 @@ prop_compose! {
         scheduler in option::of(schedulers()),
         seed in 0..1_u64 << 53,
         scales in vec(-4.0..=4.0, 0..=8),
-        dtype in option::of(prop::sample::select(vec![SdDtype::Float32, SdDtype::Float16])),
+        dtype in option::of(prop::sample::select(SdDtype::ALL.to_vec())),
     ) -> TaskSpec {
         let (width, height) = (width * 8, height * 8);
         let loras = scales.into_iter().map(|scale| Lora { name: "a/b".parse().unwrap(), scale }).collect();
@@ -134,6 +143,13 @@ fn odd_values() -> impl Strategy<Value = Value> {
         (-0.5..51.0).prop_map(|x: f64| json!(x)),
         ".{0,3}".prop_map(|s| json!(s)),
         Just(json!([{ "name": "a/b", "scale": 5 }])),
+        prop::sample::select(vec![
+            json!("euler"),
+            json!({ "euler": null }),
+            json!({ "dpmpp_2m": null }),
+            json!("float16"),
+            json!({ "float16": null }),
+        ]),
         Just(json!({})),
     ]
 }

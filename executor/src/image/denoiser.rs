@@ -16,6 +16,8 @@ const PROMPT: &str = "encoder_hidden_states";
 const GUIDANCE: &str = "timestep_cond";
 const POOLED: &str = "text_embeds";
 const SIZES: &str = "time_ids";
+/// Channels, values and timesteps that a file can ask for; none that is in use comes near.
+const MOST: usize = 4096;
 
 /// What the denoiser is told besides latent and timestep, for one or two rows: without a prompt and with one.
 #[derive(Debug)]
@@ -55,15 +57,16 @@ impl Denoiser {
         graph.feeds_only(&[SAMPLE, TIMESTEP, PROMPT, GUIDANCE, POOLED, SIZES])?;
         let sample = graph.input(SAMPLE)?.shape.clone();
         let rows = sample.first().and_then(|rows| usize::try_from(*rows).ok());
-        let timestep =
-            graph.input(TIMESTEP)?.shape.iter().map(|length| usize::try_from(*length).unwrap_or(1)).collect();
+        let timestep = timestep_shape(&graph.input(TIMESTEP)?.shape);
+        let timestep_shape =
+            timestep.ok_or_else(|| graph.unsupported(format!("the size of its {TIMESTEP} makes no sense")))?;
         let [output] = graph.outputs() else {
             return Err(graph.unsupported("it has not one output").into());
         };
         let (output, config) = (output.name.clone(), folder.config("unet")?);
         let channels = latent_channels(&graph, &config, sample.get(1).copied())?;
         let guidance_width = guidance_width(&graph, &config)?;
-        Ok(Self { output, channels, guidance_width, timestep_shape: timestep, most_rows: rows.unwrap_or(2), graph })
+        Ok(Self { output, channels, guidance_width, timestep_shape, most_rows: rows.unwrap_or(2), graph })
     }
 
     /// Channels of a latent.
@@ -154,6 +157,9 @@ impl Denoiser {
 fn latent_channels(graph: &Graph, config: &Value, from_graph: Option<i64>) -> Result<usize, ImageError> {
     let stated = config["in_channels"].as_i64().or(from_graph).and_then(|channels| usize::try_from(channels).ok());
     let channels = stated.filter(|channels| *channels > 0).ok_or_else(|| graph.unsupported("its channels vary"))?;
+    if channels > MOST {
+        return Err(graph.unsupported(format!("it reads {channels} channels, more than {MOST}")));
+    }
     match config["out_channels"].as_u64() {
         Some(out) if usize::try_from(out) != Ok(channels) => {
             Err(graph
@@ -165,9 +171,23 @@ fn latent_channels(graph: &Graph, config: &Value, from_graph: Option<i64>) -> Re
 
 fn guidance_width(graph: &Graph, config: &Value) -> Result<Option<usize>, ImageError> {
     let Some(port) = graph.find_input(GUIDANCE) else { return Ok(None) };
-    let width = port.shape.get(1).copied().filter(|width| *width > 0).or_else(|| config["time_cond_proj_dim"].as_i64());
-    let width = width.and_then(|width| usize::try_from(width).ok()).filter(|width| *width >= 4);
-    width.map(Some).ok_or_else(|| graph.unsupported(format!("the width of {GUIDANCE} is not known")))
+    let width = told_width(port.shape.get(1).copied(), config);
+    width
+        .map(Some)
+        .ok_or_else(|| graph.unsupported(format!("the width of {GUIDANCE} is not known, or not 4 to {MOST}")))
+}
+
+/// The width that the graph states, or the configuration where it varies.
+fn told_width(from_graph: Option<i64>, config: &Value) -> Option<usize> {
+    let width = from_graph.filter(|width| *width > 0).or_else(|| config["time_cond_proj_dim"].as_i64());
+    width.and_then(|width| usize::try_from(width).ok()).filter(|width| (4..=MOST).contains(width))
+}
+
+/// The dimensions of the timestep with one for each that varies; `None` if it has no or too many places.
+fn timestep_shape(shape: &[i64]) -> Option<Vec<usize>> {
+    let shape: Vec<usize> = shape.iter().map(|length| usize::try_from(*length).unwrap_or(1)).collect();
+    let places = shape.iter().try_fold(1_usize, |places, length| places.checked_mul(*length));
+    places.filter(|places| (1..=MOST).contains(places)).map(|_| shape)
 }
 
 /// Rows one after another.
@@ -201,6 +221,22 @@ fn guidance_embedding(guidance: f64, width: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_that_make_no_sense_are_refused() {
+        for shape in [&[4097][..], &[0], &[64, 65], &[i64::MAX, 2], &[i64::MAX, i64::MAX]] {
+            assert!(timestep_shape(shape).is_none(), "{shape:?}");
+        }
+        for (shape, found) in [(&[][..], vec![]), (&[1], vec![1]), (&[-1], vec![1]), (&[2], vec![2])] {
+            assert_eq!(timestep_shape(shape), Some(found));
+        }
+        let config = |width: i64| serde_json::json!({ "time_cond_proj_dim": width });
+        for (from_graph, width) in [(Some(4097), 256), (Some(-1), 4097), (None, i64::MAX), (Some(3), 256), (None, -1)] {
+            assert_eq!(told_width(from_graph, &config(width)), None, "{from_graph:?} {width}");
+        }
+        assert_eq!(told_width(Some(-1), &config(256)), Some(256));
+        assert_eq!(told_width(Some(512), &config(256)), Some(512));
+    }
 
     #[test]
     fn rows_are_stacked() {

@@ -90,6 +90,20 @@ pub enum ImageError {
         /// The setting.
         setting: &'static str,
     },
+    /// The model made a picture of another size than the task's.
+    #[error(
+        "XE-070: the model made a picture of {found_width} x {found_height}, not {width} x {height}; its vae_decoder and config.json do not belong together, so download it again"
+    )]
+    OtherSize {
+        /// What the task asks for.
+        width: u32,
+        /// What the task asks for.
+        height: u32,
+        /// What the model made.
+        found_width: usize,
+        /// What the model made.
+        found_height: usize,
+    },
 }
 
 impl ImageError {
@@ -106,6 +120,7 @@ impl ImageError {
             Self::Picture { .. } => "XE-067",
             Self::OtherPrecision { .. } => "XE-068",
             Self::NoEffect { .. } => "XE-069",
+            Self::OtherSize { .. } => "XE-070",
         }
     }
 
@@ -120,7 +135,8 @@ impl ImageError {
             Self::PipelineUnsupported { .. }
             | Self::SchedulerUnsupported { .. }
             | Self::GraphUnsupported { .. }
-            | Self::OtherPrecision { .. } => ErrorCode::ModelUnavailable,
+            | Self::OtherPrecision { .. }
+            | Self::OtherSize { .. } => ErrorCode::ModelUnavailable,
         }
     }
 }

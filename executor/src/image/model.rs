@@ -82,7 +82,7 @@ impl ImageModel {
         let mut pictures = Vec::new();
         for index in 0..task.num_images {
             let latent = self.denoise(task, index, &schedule, &conditions, on_step)?;
-            pictures.push(self.decoder.decode(&latent)?);
+            pictures.push(of_size(task, self.decoder.decode(&latent)?)?);
         }
         self.note_times(start.elapsed());
         Ok(pictures)
@@ -214,6 +214,15 @@ const fn kind(scheduler: SdScheduler) -> SchedulerKind {
         SdScheduler::Dpmpp2m => SchedulerKind::DpmSolverMultistep,
         SdScheduler::Lcm => SchedulerKind::Lcm,
     }
+}
+
+/// The picture, if it is as large as the task asks for.
+fn of_size(task: &SdTask, picture: Picture) -> Result<Picture, ImageError> {
+    let (found_width, found_height) = (picture.width(), picture.height());
+    if (found_width, found_height) == (task.width as usize, task.height as usize) {
+        return Ok(picture);
+    }
+    Err(ImageError::OtherSize { width: task.width, height: task.height, found_width, found_height })
 }
 
 fn zeros(like: &PromptStates) -> PromptStates {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, str::FromStr};
 
 use serde_json::{Value, json};
-use tokenizers::Tokenizer;
+use tokenizers::{ModelWrapper, Tokenizer};
 
 use super::ImageError;
 use crate::{error::ExecutorError, model::read_json};
@@ -35,6 +35,9 @@ impl PromptTokenizer {
         } else {
             from_vocabulary(folder)?
         };
+        if draws(&tokenizer) {
+            return Err(ExecutorError::invalid(folder, "its dropout draws tokens at random"));
+        }
         tokenizer.with_truncation(None).map_err(|error| ExecutorError::invalid(folder, &error))?;
         tokenizer.with_padding(None);
         let names = SpecialTokens::read(folder)?;
@@ -59,6 +62,11 @@ impl PromptTokenizer {
         ids.resize(self.length, self.padding);
         Ok(ids.into_iter().map(i64::from).collect())
     }
+}
+
+/// Whether a prompt has other tokens each time: merges are left out at random (Provilkov et al., 2020), as in training.
+fn draws(tokenizer: &Tokenizer) -> bool {
+    matches!(tokenizer.get_model(), ModelWrapper::BPE(model) if model.dropout.is_some_and(|share| share > 0.0))
 }
 
 struct SpecialTokens {
@@ -124,4 +132,30 @@ fn from_vocabulary(folder: &Path) -> Result<Tokenizer, ExecutorError> {
         },
     });
     Tokenizer::from_str(&description.to_string()).map_err(|error| ExecutorError::invalid(&path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(dropout: &Value) -> Result<PromptTokenizer, ExecutorError> {
+        let folder = tempfile::tempdir().unwrap();
+        let vocabulary = json!({ START: 0, END: 1, "a": 2, "b": 3, "ab": 4 });
+        let model = json!({ "type": "BPE", "dropout": dropout, "vocab": vocabulary, "merges": ["a b"] });
+        let whole = json!({ "version": "1.0", "added_tokens": [], "model": model });
+        fs::write(folder.path().join("tokenizer.json"), whole.to_string()).unwrap();
+        PromptTokenizer::read(folder.path())
+    }
+
+    #[test]
+    fn tokens_at_random_are_refused() {
+        for share in [0.1, 1.0] {
+            let error = read(&json!(share)).unwrap_err();
+            assert_eq!(error.code(), "XE-025");
+            assert!(error.to_string().contains("dropout"), "{error}");
+        }
+        for none in [json!(null), json!(0.0)] {
+            assert_eq!(read(&none).unwrap().encode("ab").unwrap()[..3], [0, 4, 1], "{none}");
+        }
+    }
 }

@@ -41,6 +41,24 @@ pub enum LoraError {
         /// The tensor.
         key: String,
     },
+    /// Two tensors are the same matrix of the same module.
+    #[error("XE-084: {}: {module} has two tensors for its {role}; use a LoRA in one spelling", path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The module.
+        module: String,
+        /// What both are.
+        role: &'static str,
+    },
+    /// Nothing says how strong an adaptation in PEFT's layout is.
+    #[error("XE-085: {}: nothing says how strong {module} is; put the adapter_config.json of the LoRA beside it", path.display())]
+    StrengthUnknown {
+        /// The file.
+        path: PathBuf,
+        /// The module.
+        module: String,
+    },
 }
 
 impl LoraError {
@@ -51,6 +69,8 @@ impl LoraError {
             Self::NotOneFile { .. } => "XE-081",
             Self::NoPlace { .. } => "XE-082",
             Self::OtherKind { .. } => "XE-083",
+            Self::Twice { .. } => "XE-084",
+            Self::StrengthUnknown { .. } => "XE-085",
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Files of adaptations.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, DirEntry},
     path::{Path, PathBuf},
 };
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use super::LoraError;
+use super::{
+    LoraError,
+    peft::{ADAPTER_CONFIG, Strengths},
+};
 use crate::onnx::Element;
 
 /// Endings of the names of tensors, with what the tensor is.
@@ -30,7 +33,7 @@ const ENDINGS: [(&str, Role); 15] = [
     (".lora_B.bias", Role::Bias),
 ];
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Role {
     Down,
     Up,
@@ -54,8 +57,8 @@ pub struct Pair {
     pub down: Matrix,
     /// `[outputs, rank]`, likewise.
     pub up: Matrix,
-    /// The rank where the file does not say.
-    pub alpha: Option<f32>,
+    /// The rank where neither the file nor PEFT's configuration says.
+    pub alpha: Option<f64>,
 }
 
 /// A file, read.
@@ -81,29 +84,80 @@ impl LoraFile {
         }
     }
 
-    /// Reads a file.
+    /// Names of the files of a folder that decide what its adaptation does.
+    pub fn files(folder: &Path) -> Result<Vec<String>, LoraError> {
+        let path = Self::find(folder)?;
+        let name = path.file_name().and_then(|name| name.to_str());
+        let unnamed = || LoraError::Invalid { path: path.clone(), reason: "its name is not UTF-8".to_owned() };
+        let mut files = vec![name.ok_or_else(unnamed)?.to_owned()];
+        if folder.join(ADAPTER_CONFIG).is_file() {
+            files.push(ADAPTER_CONFIG.to_owned());
+        }
+        Ok(files)
+    }
+
+    /// Reads a file, and PEFT's configuration in its header or beside it.
     pub fn read(path: &Path) -> Result<Self, LoraError> {
         let invalid = |reason: String| LoraError::Invalid { path: path.to_owned(), reason };
         let bytes = fs::read(path).map_err(|error| invalid(error.to_string()))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| invalid(error.to_string()))?;
-        let mut pairs: BTreeMap<String, Pair> = BTreeMap::new();
-        for (key, tensor) in tensors.iter() {
-            let other_kind = || LoraError::OtherKind { path: path.to_owned(), key: key.to_owned() };
-            let (module, role) = split(key).ok_or_else(other_kind)?;
-            let matrix = matrix(&tensor).ok_or_else(other_kind)?;
-            let pair = pairs.entry(module).or_default();
-            match role {
-                Role::Down => pair.down = matrix,
-                Role::Up => pair.up = matrix,
-                Role::Alpha => pair.alpha = matrix.numbers.first().copied(),
-                Role::Bias => return Err(other_kind()),
-            }
-        }
-        let halved = pairs.iter().find(|(_, pair)| pair.rank().is_none());
+        let mut file = Self { path: path.to_owned(), pairs: BTreeMap::new() };
+        file.add_all(&tensors)?;
+        let halved = file.pairs.iter().find(|(_, pair)| pair.rank().is_none());
         if let Some((module, _)) = halved {
             return Err(invalid(format!("the two matrices of {module} do not fit each other")));
         }
-        Ok(Self { path: path.to_owned(), pairs })
+        file.strengthen(&bytes)?;
+        Ok(file)
+    }
+
+    /// Takes the tensors in the order of their names, so that the same file gives the same error.
+    fn add_all(&mut self, tensors: &SafeTensors<'_>) -> Result<(), LoraError> {
+        let mut seen = BTreeSet::new();
+        for (key, tensor) in tensors.iter().collect::<BTreeMap<_, _>>() {
+            let (module, role) = split(key).ok_or_else(|| self.other_kind(key))?;
+            if !seen.insert((module.clone(), role)) {
+                return Err(LoraError::Twice { path: self.path.clone(), module, role: role.name() });
+            }
+            self.add(key, module, role, &tensor)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, key: &str, module: String, role: Role, tensor: &TensorView<'_>) -> Result<(), LoraError> {
+        let matrix = matrix(tensor).ok_or_else(|| self.other_kind(key))?;
+        let pair = self.pairs.entry(module).or_default();
+        match (role, matrix.numbers.as_slice()) {
+            (Role::Down, _) => pair.down = matrix,
+            (Role::Up, _) => pair.up = matrix,
+            (Role::Alpha, [alpha]) => pair.alpha = Some(f64::from(*alpha)),
+            (Role::Alpha | Role::Bias, _) => return Err(self.other_kind(key)),
+        }
+        Ok(())
+    }
+
+    /// PEFT keeps alpha apart from the matrices.
+    fn strengthen(&mut self, bytes: &[u8]) -> Result<(), LoraError> {
+        let strengths = Strengths::read(&self.path, bytes)?;
+        for (module, pair) in self.pairs.iter_mut().filter(|(_, pair)| pair.alpha.is_none()) {
+            pair.alpha = strengths.alpha(module, pair)?;
+        }
+        Ok(())
+    }
+
+    fn other_kind(&self, key: &str) -> LoraError {
+        LoraError::OtherKind { path: self.path.clone(), key: key.to_owned() }
+    }
+}
+
+impl Role {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Down => "down matrix",
+            Self::Up => "up matrix",
+            Self::Alpha => "alpha",
+            Self::Bias => "bias",
+        }
     }
 }
 
@@ -148,6 +202,58 @@ mod tests {
             assert!(module == "unet.a.attn1.to_q" && role == Role::Down, "{key}: {module}");
         }
         assert!(split("lora_unet_a_attn1_to_q.alpha").is_some());
+    }
+
+    /// A folder with a file of small matrices, filled with ones.
+    fn folder(keys: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let ones = [1.0_f32; 4].map(f32::to_le_bytes).concat();
+        let tensor = |key: &str| match key.ends_with(".alpha") {
+            true => TensorView::new(Dtype::F32, vec![], &ones[..4]).unwrap(),
+            false => TensorView::new(Dtype::F32, vec![2, 2], &ones).unwrap(),
+        };
+        let tensors: Vec<_> = keys.iter().map(|key| (*key, tensor(key))).collect();
+        safetensors::serialize_to_file(tensors, None, &folder.path().join("a.safetensors")).unwrap();
+        folder
+    }
+
+    fn read(folder: &tempfile::TempDir) -> Result<LoraFile, LoraError> {
+        LoraFile::read(&LoraFile::find(folder.path())?)
+    }
+
+    #[test]
+    fn two_tensors_for_one_matrix_are_refused() {
+        for (second, role) in [("unet.a.lora_down.weight", "down"), ("unet.a.lora_A.default.weight", "down")] {
+            let error = read(&folder(&["unet.a.lora_A.weight", "unet.a.lora_B.weight", second])).unwrap_err();
+            assert!(error.code() == "XE-084" && error.to_string().contains(role), "{error}");
+        }
+    }
+
+    #[test]
+    fn of_several_faults_the_first_by_name_is_told() {
+        let faulty = folder(&["d.hada_w1_a", "c.hada_w1_a", "b.hada_w1_a", "a.hada_w1_a", "e.hada_w1_a"]);
+        for _ in 0..20 {
+            assert!(read(&faulty).unwrap_err().to_string().contains("a.hada_w1_a"));
+        }
+    }
+
+    #[test]
+    fn pefts_strength_is_read_beside_the_file() {
+        let keys = ["base_model.model.a.lora_A.weight", "base_model.model.a.lora_B.weight"];
+        let plain = folder(&keys);
+        assert_eq!(read(&plain).unwrap_err().code(), "XE-085");
+        assert_eq!(LoraFile::files(plain.path()).unwrap(), ["a.safetensors"]);
+        fs::write(plain.path().join(ADAPTER_CONFIG), r#"{"r": 2, "lora_alpha": 16}"#).unwrap();
+        assert_eq!(read(&plain).unwrap().pairs["base_model.model.a"].alpha, Some(16.0));
+        assert_eq!(LoraFile::files(plain.path()).unwrap(), ["a.safetensors", ADAPTER_CONFIG]);
+        let own = folder(&[&keys[..], &["base_model.model.a.alpha"]].concat());
+        assert_eq!(read(&own).unwrap().pairs["base_model.model.a"].alpha, Some(1.0));
+    }
+
+    #[test]
+    fn other_spellings_need_no_configuration() {
+        let pairs = read(&folder(&["unet.a.lora_A.weight", "unet.a.lora_B.weight"])).unwrap().pairs;
+        assert_eq!(pairs["unet.a"].alpha, None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Layout, LoraError, LoraFile, Pair, Place, Places};
+use super::{Layout, LoraError, LoraFile, Pair, Place, Places, peft::PREFIX};
 use crate::{
     error::ExecutorError,
     image::ImageFolder,
@@ -18,7 +18,7 @@ const PARTS: [(&str, &str); 8] = [
     ("lora_te_", "text_encoder"),
     ("lora_unet_", "unet"),
     ("unet.", "unet"),
-    ("base_model.model.", "unet"),
+    (PREFIX, "unet"),
 ];
 
 /// Graphs of a pipeline with changed weights, by the part's name.
@@ -117,7 +117,7 @@ fn delta(pair: &Pair, place: &Place, scale: f64) -> Option<Vec<f64>> {
     if !is_pointwise || !fits(place, outputs, &pair.down.shape[1..]) {
         return None;
     }
-    let factor = scale * pair.alpha.map_or(1.0, |alpha| f64::from(alpha) / rank as f64);
+    let factor = scale * pair.alpha.map_or(1.0, |alpha| alpha / rank as f64);
     let product = |output: usize, column: usize| {
         let term = |inner: usize| {
             f64::from(pair.up.numbers[output * rank + inner]) * f64::from(pair.down.numbers[inner * width + column])
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::lora::file::Matrix;
 
-    fn pair(alpha: Option<f32>) -> Pair {
+    fn pair(alpha: Option<f64>) -> Pair {
         let down = Matrix { shape: vec![1, 3], numbers: vec![1.0, 2.0, 3.0] };
         let up = Matrix { shape: vec![2, 1], numbers: vec![10.0, 100.0] };
         Pair { down, up, alpha }

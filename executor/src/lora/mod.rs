@@ -8,6 +8,7 @@
 mod error;
 mod file;
 mod merge;
+mod peft;
 mod places;
 
 pub use self::{

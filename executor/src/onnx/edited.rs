@@ -47,7 +47,13 @@ impl EditedModel {
         let graph = self.model.proto.graph.as_mut();
         let tensor = graph.and_then(|graph| graph.initializer.iter_mut().find(|tensor| tensor.name() == name));
         let tensor = tensor.ok_or_else(missing)?;
-        let value = value(tensor, numbers)?.ok_or_else(missing)?;
+        let other = |element| {
+            ExecutorError::invalid(
+                &path,
+                &format!("the weights {name} are {element}, not float32 or float16, and cannot be changed"),
+            )
+        };
+        let value = value(tensor, numbers)?.map_err(other)?;
         *tensor = elsewhere(tensor);
         self.weights.retain(|(known, _)| known != name);
         self.weights.push((name.to_owned(), value));
@@ -65,15 +71,17 @@ impl EditedModel {
     }
 }
 
-fn value(tensor: &TensorProto, numbers: Vec<f32>) -> Result<Option<DynValue>, ExecutorError> {
+/// The numbers in the tensor's element type, or the name of a type that the runtime is not handed.
+fn value(tensor: &TensorProto, numbers: Vec<f32>) -> Result<Result<DynValue, &'static str>, ExecutorError> {
     let shape = tensor.dims.clone();
     Ok(match Element::of(tensor) {
-        Some(Element::Float32) => Some(Tensor::from_array((shape, numbers))?.into_dyn()),
+        Some(Element::Float32) => Ok(Tensor::from_array((shape, numbers))?.into_dyn()),
         Some(Element::Float16) => {
             let numbers: Vec<f16> = numbers.into_iter().map(f16::from_f32).collect();
-            Some(Tensor::from_array((shape, numbers))?.into_dyn())
+            Ok(Tensor::from_array((shape, numbers))?.into_dyn())
         }
-        _ => None,
+        Some(Element::Bfloat16) => Err("bfloat16"),
+        None => Err("no floating-point numbers"),
     })
 }
 
@@ -92,5 +100,33 @@ fn elsewhere(tensor: &TensorProto) -> TensorProto {
             entry("length", length.to_string()),
         ],
         ..TensorProto::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+    use crate::onnx::proto::{GraphProto, ModelProto};
+
+    #[test]
+    fn weights_of_another_type_are_refused_by_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.onnx");
+        let weights = TensorProto {
+            name: Some("w".to_owned()),
+            dims: vec![2],
+            data_type: Some(16),
+            raw_data: Some(vec![0; 4]),
+            ..TensorProto::default()
+        };
+        let graph = GraphProto { initializer: vec![weights], ..GraphProto::default() };
+        let model = ModelProto { graph: Some(graph), ..ModelProto::default() };
+        std::fs::write(&path, model.encode_to_vec()).unwrap();
+        let mut edited = EditedModel::new(OnnxModel::read(&path).unwrap());
+        let error = edited.replace("w", vec![0.0; 2]).unwrap_err();
+        assert!(error.code() == "XE-025" && error.to_string().contains("bfloat16"), "{error}");
+        assert!(edited.replace("v", vec![]).unwrap_err().to_string().contains("no weights v"));
     }
 }

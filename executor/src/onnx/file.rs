@@ -55,7 +55,8 @@ impl OnnxModel {
         let element = Element::of(tensor).ok_or_else(|| invalid("its numbers are not floating point".to_owned()))?;
         let count = count(tensor).ok_or_else(|| invalid("its dimensions make no sense".to_owned()))?;
         let numbers = if tensor.data_location() == EXTERNAL {
-            element.decode(&self.external(tensor, count * element.size()).map_err(|error| invalid(error.to_string()))?)
+            let length = count.checked_mul(element.size()).ok_or_else(|| invalid("it is too large".to_owned()))?;
+            element.decode(&self.external(tensor, length).map_err(|error| invalid(error.to_string()))?)
         } else if let Some(bytes) = &tensor.raw_data {
             element.decode(bytes)
         } else {
@@ -210,6 +211,19 @@ mod tests {
         assert!(model(folder.path()).numbers(&negative).is_err());
         let strings = TensorProto { dims: vec![1], data_type: Some(8), ..TensorProto::default() };
         assert!(model(folder.path()).numbers(&strings).is_err());
+    }
+
+    /// Dimensions whose product no memory holds: what is there is compared first, so that nothing is allocated.
+    #[test]
+    fn weights_larger_than_their_file_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("w.bin"), [0; 12]).unwrap();
+        for (count, stated) in [(1_i64 << 60, "4611686018427387904"), (1 << 62, "0"), (i64::MAX, "0")] {
+            let tensor = TensorProto { dims: vec![count], ..external("w.bin", "0", stated) };
+            assert_eq!(model(folder.path()).numbers(&tensor).unwrap_err().code(), "XE-025", "{count}");
+        }
+        let error = model(folder.path()).numbers(&external("w.bin", &u64::MAX.to_string(), "8")).unwrap_err();
+        assert!(error.to_string().contains("has 12 bytes"), "{error}");
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl TextSession {
             in_runtime: Duration::ZERO,
         };
         opened.shared_buffers =
-            opened.first.is_none() && mentions(&files.graph, SHARING_OPERATOR)? && opened.shares_buffers();
+            opened.first.is_none() && mentions(&files.graph, SHARING_OPERATOR)? && opened.shares_buffers()?;
         opened.in_runtime = Duration::ZERO;
         Ok(opened)
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use xenon_executor::{Executor, ExecutorConfig, image::ImageFolder, model::Manifest};
+use xenon_executor::{Executor, ExecutorConfig, image::ImageFolder, lora::LoraFile, model::Manifest};
 use xenon_protocol::task::SdTask;
 
 /// Where the vectors are.
@@ -37,8 +37,8 @@ pub(crate) fn install_lora(root: &TempDir, name: &str) {
 
 /// Writes the manifest of an adaptation.
 pub(crate) fn describe_lora(folder: &Path, name: &str) {
-    let (file, id) = (format!("{name}.safetensors"), format!("tiny/{name}@1").parse().unwrap());
-    Manifest::describe_files(folder, [file.as_str()].into_iter(), id).unwrap().write(folder).unwrap();
+    let (files, id) = (LoraFile::files(folder).unwrap(), format!("tiny/{name}@1").parse().unwrap());
+    Manifest::describe_files(folder, files.iter().map(String::as_str), id).unwrap().write(folder).unwrap();
 }
 
 /// Writes the manifest of a pipeline.

@@ -91,7 +91,8 @@ pub struct Lora {
 
 /// How noise becomes a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
+#[schemars(!try_from)]
 pub enum SdScheduler {
     /// Euler's method.
     Euler,
@@ -108,7 +109,8 @@ pub enum SdScheduler {
 
 /// Precision of a model's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
+#[schemars(!try_from)]
 pub enum SdDtype {
     /// 32-bit floating point.
     Float32,
@@ -116,13 +118,50 @@ pub enum SdDtype {
     Float16,
 }
 
+impl SdScheduler {
+    /// Every scheduler.
+    pub const ALL: [Self; 5] = [Self::Euler, Self::EulerAncestral, Self::Ddim, Self::Dpmpp2m, Self::Lcm];
+
+    /// The name in task documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Euler => "euler",
+            Self::EulerAncestral => "euler_ancestral",
+            Self::Ddim => "ddim",
+            Self::Dpmpp2m => "dpmpp_2m",
+            Self::Lcm => "lcm",
+        }
+    }
+}
+
+impl TryFrom<String> for SdScheduler {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|scheduler| scheduler.name() == name);
+        known.ok_or_else(|| format!("scheduler is {name:?}; give one of {}", Self::ALL.map(Self::name).join(", ")))
+    }
+}
+
 impl SdDtype {
+    /// Every precision.
+    pub const ALL: [Self; 2] = [Self::Float32, Self::Float16];
+
     /// The name in task documents.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Float32 => "float32",
             Self::Float16 => "float16",
         }
+    }
+}
+
+impl TryFrom<String> for SdDtype {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|dtype| dtype.name() == name);
+        known.ok_or_else(|| format!("dtype is {name:?}; give {}", Self::ALL.map(Self::name).join(" or ")))
     }
 }
 

@@ -6,16 +6,16 @@ use super::{Denoised, ImageError, Next, NoiseTable, Schedule, SchedulerSettings,
 const SIGMA_DATA: f64 = 0.5;
 
 /// Steps of the solver that the model was distilled with: as many can be asked for.
-pub(super) fn original_steps(settings: &SchedulerSettings) -> Result<usize, ImageError> {
-    let (steps, train) = (settings.value("original_inference_steps", 50)?, settings.train_steps()?);
-    let known = (1..=train).contains(&steps);
+pub(super) fn original_steps(settings: &SchedulerSettings, table: &NoiseTable) -> Result<usize, ImageError> {
+    let steps = settings.value("original_inference_steps", 50)?;
+    let known = (1..=table.len()).contains(&steps);
     known.then_some(steps).ok_or_else(|| refused(&format!("original_inference_steps is {steps}")))
 }
 
 pub(super) fn schedule(settings: &SchedulerSettings, table: &NoiseTable, steps: u32) -> Result<Schedule, ImageError> {
     let scaling: f64 = settings.value("timestep_scaling", 10.0)?;
     let (prediction, clip) = (settings.prediction()?, settings.clip(false)?);
-    let timesteps = timesteps(original_steps(settings)?, table.len(), steps as usize);
+    let timesteps = timesteps(original_steps(settings, table)?, table.len(), steps as usize);
     let step = |index: usize| {
         let now = table.signal(timesteps[index]);
         let estimate = Denoised::of(prediction, libm::sqrt(now), libm::sqrt(1.0 - now), clip);

@@ -121,7 +121,7 @@ impl Scheduler {
     fn most_steps(&self) -> Result<u32, ImageError> {
         let trained = self.table.len();
         let most = match self.kind {
-            SchedulerKind::Lcm => lcm::original_steps(&self.settings)?,
+            SchedulerKind::Lcm => lcm::original_steps(&self.settings, &self.table)?,
             // Its spacings need one position more than there are steps.
             SchedulerKind::DpmSolverMultistep => trained - 1,
             _ => trained,

@@ -142,7 +142,12 @@ impl SchedulerSettings {
     /// The absolute value to which denoised latents are cut, if they are.
     pub(super) fn clip(&self, usual: bool) -> Result<Option<f64>, ImageError> {
         let clips: bool = self.value("clip_sample", usual)?;
-        Ok(if clips { Some(self.value("clip_sample_range", 1.0)?) } else { None })
+        let limit: f64 = self.value("clip_sample_range", 1.0)?;
+        match clips {
+            true if limit > 0.0 => Ok(Some(limit)),
+            true => Err(refused(&format!("clip_sample_range is {limit}"))),
+            false => Ok(None),
+        }
     }
 
     /// A setting, or `usual` where the file leaves it out or says null.
@@ -195,6 +200,9 @@ mod tests {
             (DpmSolverMultistep, r#""variance_type": "learned""#, "variance_type"),
             (Lcm, r#""original_inference_steps": 2000"#, "original_inference_steps"),
             (Lcm, r#""beta_start": "x""#, "beta_start"),
+            (Lcm, r#""trained_betas": [0.1, 0.2]"#, "original_inference_steps"),
+            (Ddim, r#""clip_sample_range": -1.0"#, "clip_sample_range"),
+            (Lcm, r#""clip_sample": true, "clip_sample_range": 0"#, "clip_sample_range"),
         ];
         for (kind, setting, name) in cases {
             assert!(refusal(kind, setting).contains(name), "{setting}");
