@@ -1,7 +1,8 @@
 """Writes the golden vectors of picture inference: what diffusers makes of the exported graphs in ONNX Runtime.
 
 Usage: make_shapes_vectors.py [--folder models/shapes-sd] [--output tests/vectors/shapes]
-One file per prompt; the ancestral scheduler, which needs noise at every step, only in the first. Arrays are flat, in row-major order, 32-bit floats written so that they read back exactly.
+One file per prompt; the ancestral scheduler, which needs noise at every step, only in the first. Arrays are flat, in
+row-major order, 32-bit floats written so that they read back exactly.
 """
 
 import argparse

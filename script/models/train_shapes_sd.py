@@ -104,7 +104,7 @@ def train(tokenizer, latents, prompts, checkpoint):
         losses.append(training.step(step))
         if (step + 1) % 50 == 0:
             mean = sum(losses[-50:]) / 50
-            print(f"denoiser {step + 1:4d}/{STEPS}  loss {mean:.4f}  {time.monotonic() - started:5.0f} s  {time.process_time():.0f} cpu s", flush=True)
+            print(f"denoiser {step + 1:4d}/{STEPS}  loss {mean:.4f}  {time.monotonic() - started:5.0f} s", flush=True)
         if (step + 1) % CHECKPOINT_EVERY == 0:
             training.average.save(checkpoint)
     training.average.save(checkpoint)

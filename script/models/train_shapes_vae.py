@@ -43,8 +43,9 @@ def train(pixels):
         losses.append(one_step(autoencoder, optimizers, pixels[torch.randint(len(pixels), (BATCH,))]))
         if (step + 1) % 50 == 0:
             mean = sum(losses[-50:]) / 50
-            print(f"autoencoder {step + 1:4d}/{STEPS}  loss {mean:.4f}  {time.monotonic() - started:5.0f} s  {time.process_time():.0f} cpu s", flush=True)
-    autoencoder.register_to_config(scaling_factor=round(1 / latents(autoencoder.eval(), pixels[:1000]).std().item(), 5))
+            print(f"autoencoder {step + 1:4d}/{STEPS}  loss {mean:.4f}  {time.monotonic() - started:5.0f} s", flush=True)
+    spread = latents(autoencoder.eval(), pixels[:1000]).std().item()
+    autoencoder.register_to_config(scaling_factor=round(1 / spread, 5))
     return autoencoder
 
 
