@@ -42,7 +42,14 @@ def export(checkpoint, folder):
         shutil.rmtree(pathlib.Path(folder) / name, ignore_errors=True)
     for path in pathlib.Path(folder).rglob("*.json"):
         forget_origin(path)
+    serve_other_schedulers(pathlib.Path(folder) / "scheduler" / "scheduler_config.json")
     shutil.copy(checkpoint / "tokenizer" / "tokenizer.json", pathlib.Path(folder) / "tokenizer")
+
+
+def serve_other_schedulers(path):
+    """Says what Euler's method does not need and DDIM's would take a harmful default for: latents are not cut to [-1, 1]."""
+    settings = json.loads(path.read_text()) | {"clip_sample": False, "set_alpha_to_one": False}
+    path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
 
 
 def forget_origin(path):

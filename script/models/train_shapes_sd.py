@@ -10,7 +10,8 @@ from transformers import CLIPTextConfig, CLIPTextModel
 import clip_tokenizer
 from convolution_muon import Optimizers, warm_cosine
 
-STEPS = 2400
+# Steps of each stage, and the share of the learning rates in it. A stage starts from the averaged weights of the one before.
+STAGES = ((2400, 1.0), (1600, 0.6))
 BATCH = 64
 MATRIX_RATE = 6e-3
 OTHER_RATE = 3e-3
@@ -64,10 +65,10 @@ class Denoiser(torch.nn.Module):
 class Training:
     """The state of one training run; `average` is the running mean of the weights, and the result."""
 
-    def __init__(self, tokenizer, latents, prompts):
-        self.denoiser = Denoiser(tokenizer)
-        self.average = copy.deepcopy(self.denoiser).eval().requires_grad_(False)
-        self.optimizers = Optimizers(self.denoiser, MATRIX_RATE, OTHER_RATE, warm_cosine(STEPS, WARM_UP))
+    def __init__(self, denoiser, steps, share, tokenizer, latents, prompts):
+        self.denoiser = copy.deepcopy(denoiser).train().requires_grad_(True)
+        self.average = copy.deepcopy(denoiser).eval().requires_grad_(False)
+        self.optimizers = Optimizers(self.denoiser, share * MATRIX_RATE, share * OTHER_RATE, warm_cosine(steps, WARM_UP))
         self.noise = DDPMScheduler(**NOISE)
         self.latents, self.ids = latents, clip_tokenizer.token_ids(tokenizer, prompts)
         self.empty = clip_tokenizer.token_ids(tokenizer, [""])[0]
@@ -99,12 +100,22 @@ class Training:
 
 def train(tokenizer, latents, prompts, checkpoint):
     """Trains on scaled latents; saves the averaged weights in `checkpoint` now and then, and at the end."""
-    training, started, losses = Training(tokenizer, latents, prompts), time.monotonic(), []
-    for step in range(STEPS):
+    denoiser = Denoiser(tokenizer)
+    for stage in range(len(STAGES)):
+        denoiser = train_stage(stage, denoiser, tokenizer, latents, prompts, checkpoint)
+
+
+def train_stage(stage, denoiser, tokenizer, latents, prompts, checkpoint):
+    """Trains one stage from the given weights; returns the averaged ones."""
+    torch.manual_seed(stage)
+    steps, share = STAGES[stage]
+    training, started, losses = Training(denoiser, steps, share, tokenizer, latents, prompts), time.monotonic(), []
+    for step in range(steps):
         losses.append(training.step(step))
         if (step + 1) % 50 == 0:
             mean = sum(losses[-50:]) / 50
-            print(f"denoiser {step + 1:4d}/{STEPS}  loss {mean:.4f}  {time.monotonic() - started:5.0f} s", flush=True)
+            print(f"stage {stage + 1}  {step + 1:4d}/{steps}  loss {mean:.4f}  {time.monotonic() - started:5.0f} s", flush=True)
         if (step + 1) % CHECKPOINT_EVERY == 0:
             training.average.save(checkpoint)
     training.average.save(checkpoint)
+    return training.average
