@@ -208,9 +208,9 @@ mod tests {
     fn folder(keys: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let ones = [1.0_f32; 4].map(f32::to_le_bytes).concat();
-        let tensor = |key: &str| match key.ends_with(".alpha") {
-            true => TensorView::new(Dtype::F32, vec![], &ones[..4]).unwrap(),
-            false => TensorView::new(Dtype::F32, vec![2, 2], &ones).unwrap(),
+        let tensor = |key: &str| {
+            let (shape, data) = if key.ends_with(".alpha") { (vec![], &ones[..4]) } else { (vec![2, 2], &ones[..]) };
+            TensorView::new(Dtype::F32, shape, data).unwrap()
         };
         let tensors: Vec<_> = keys.iter().map(|key| (*key, tensor(key))).collect();
         safetensors::serialize_to_file(tensors, None, &folder.path().join("a.safetensors")).unwrap();

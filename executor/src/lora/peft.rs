@@ -22,8 +22,17 @@ pub(super) const PREFIX: &str = "base_model.model.";
 const HEADER_ENTRY: &str = "lora_adapter_metadata";
 
 /// Settings that make something else of the matrices than PEFT's plain LoRA.
-const UNSUPPORTED: [&str; 6] =
-    ["use_dora", "use_qalora", "rank_pattern", "alpha_pattern", "layer_replication", "alora_invocation_tokens"];
+const UNSUPPORTED: [&str; 9] = [
+    "use_dora",
+    "use_qalora",
+    "use_bdlora",
+    "rank_pattern",
+    "alpha_pattern",
+    "layer_replication",
+    "alora_invocation_tokens",
+    "arrow_config",
+    "kasa_config",
+];
 /// Ways to choose the first matrices that leave the weights themselves as they are.
 const INITIAL: [&str; 3] = ["gaussian", "eva", "orthogonal"];
 

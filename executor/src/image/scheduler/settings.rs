@@ -143,11 +143,10 @@ impl SchedulerSettings {
     pub(super) fn clip(&self, usual: bool) -> Result<Option<f64>, ImageError> {
         let clips: bool = self.value("clip_sample", usual)?;
         let limit: f64 = self.value("clip_sample_range", 1.0)?;
-        match clips {
-            true if limit > 0.0 => Ok(Some(limit)),
-            true => Err(refused(&format!("clip_sample_range is {limit}"))),
-            false => Ok(None),
+        if clips && limit <= 0.0 {
+            return Err(refused(&format!("clip_sample_range is {limit}")));
         }
+        Ok(clips.then_some(limit))
     }
 
     /// A setting, or `usual` where the file leaves it out or says null.
