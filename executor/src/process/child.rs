@@ -44,6 +44,8 @@ pub(super) struct Child {
     orders: Option<Sender<Order>>,
     reports: Receiver<Incoming>,
     last: LastWords,
+    /// Ends when all last words are heard.
+    heard: Receiver<()>,
 }
 
 impl fmt::Debug for Child {
@@ -104,6 +106,7 @@ impl Child {
             Ok(Ok(report)) => Ok(report),
             Ok(Err(FrameError::CutOff | FrameError::Pipe(_))) | Err(RecvTimeoutError::Disconnected) => {
                 let status = self.farewell();
+                self.hear_out(status);
                 Err(ending::error(&self.model, status, &self.last))
             }
             Ok(Err(error)) => Err(self.garbled(&error.to_string())),
@@ -115,6 +118,14 @@ impl Child {
 
     fn garbled(&self, reason: &str) -> ProcessError {
         ProcessError::Garbled { model: self.model.clone(), reason: reason.to_owned() }
+    }
+
+    /// Waits for the last words of a child that has ended: they may still be on their way through the pipe.
+    fn hear_out(&self, status: Option<ExitStatus>) {
+        if status.is_some() {
+            // Who holds the pipe open beyond the child's end says nothing of it.
+            let _ = self.heard.recv_timeout(FAREWELL);
+        }
     }
 
     /// Lets the child end by itself; `None` if it does not.
@@ -174,25 +185,35 @@ fn spawn(command: &ChildCommand, model: &ModelId) -> std::io::Result<Child> {
         .stderr(Stdio::piped())
         .spawn()?;
     let last = LastWords::default();
-    let (orders, reports) = connect(&mut process, model, &last);
-    Ok(Child { model: model.clone(), process, orders: Some(orders), reports, last })
+    let heard = hear(&mut process, model, &last);
+    let (orders, reports) = connect(&mut process);
+    Ok(Child { model: model.clone(), process, orders: Some(orders), reports, last, heard })
 }
 
 /// One thread for each pipe, so that no pipe that is full or silent can stop the node. Each ends with its pipe.
-fn connect(process: &mut process::Child, model: &ModelId, last: &LastWords) -> (Sender<Order>, Receiver<Incoming>) {
+fn connect(process: &mut process::Child) -> (Sender<Order>, Receiver<Incoming>) {
     let (orders, queue) = mpsc::channel();
     let (reporter, reports) = mpsc::channel();
     if let Some(pipe) = process.stdin.take() {
         thread::spawn(move || give(pipe, &queue));
     }
-    if let Some(pipe) = process.stderr.take() {
-        let (model, last) = (model.clone(), last.clone());
-        thread::spawn(move || logs::forward(pipe, &model, &last));
-    }
     if let Some(pipe) = process.stdout.take() {
         thread::spawn(move || listen(pipe, &reporter));
     }
     (orders, reports)
+}
+
+/// Passes on what the child logs, on a thread whose end the channel tells.
+fn hear(process: &mut process::Child, model: &ModelId, last: &LastWords) -> Receiver<()> {
+    let (ended, heard) = mpsc::channel();
+    if let Some(pipe) = process.stderr.take() {
+        let (model, last) = (model.clone(), last.clone());
+        thread::spawn(move || {
+            logs::forward(pipe, &model, &last);
+            drop(ended);
+        });
+    }
+    heard
 }
 
 /// Writes orders until there are no more, or nobody reads them.

@@ -5,6 +5,7 @@ use std::{
     process,
     sync::mpsc::{self, Receiver},
     thread,
+    time::Duration,
 };
 
 use xenon_protocol::task::{ModelId, TaskSpec};
@@ -14,6 +15,9 @@ use super::{
     message::{Failure, Order, Report, VERSION},
 };
 use crate::{Executor, ExecutorConfig, ExecutorError};
+
+/// Time that an orderly end may take.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What a child is told when it starts.
 #[derive(Clone, Debug)]
@@ -67,16 +71,38 @@ fn watch(mut orders: impl Read + Send + 'static) -> Receiver<TaskSpec> {
                 break;
             }
         }
-        process::exit(0);
+        end(0);
     });
     queue
+}
+
+/// Ends the process while its other threads compute. What the runtime and its libraries do at an orderly end can wait for
+/// such a thread, or fail over what it still uses: then the process ends itself the hard way.
+fn end(status: i32) -> ! {
+    thread::spawn(|| {
+        thread::sleep(FAREWELL);
+        kill_this_process();
+    });
+    process::exit(status)
+}
+
+#[cfg(unix)]
+fn kill_this_process() {
+    use rustix::process::{Signal, getpid, kill_process};
+    // There is nobody left to tell if this fails too.
+    let _ = kill_process(getpid(), Signal::KILL);
+}
+
+#[cfg(not(unix))]
+fn kill_this_process() {
+    process::abort();
 }
 
 /// Without anybody to report to there is nothing left to do.
 fn tell(reports: &mut impl Write, report: &Report) {
     if let Err(error) = frame::write(reports, report) {
         tracing::debug!(%error, "the node does not listen any more");
-        process::exit(1);
+        end(1);
     }
 }
 

@@ -53,6 +53,12 @@ fn a_runtime_that_gets_no_memory_and_aborts_was_out_of_memory() {
 }
 
 #[test]
+fn last_words_that_come_after_the_end_are_waited_for() {
+    let late = "(exec >&-; sleep 0.2; echo 'std::bad_alloc' >&2) & kill -ABRT $$";
+    assert_is(&ending(late), "XE-093", ErrorCode::OutOfMemory);
+}
+
+#[test]
 fn what_is_no_message_is_refused() {
     for garbage in ["printf 'Hello, world!'", "printf '\\002\\000\\000\\000{}'", "printf '\\377\\377\\377\\377'"] {
         assert_is(&ending(&format!("{garbage}; sleep 60")), "XE-095", ErrorCode::ExecutionFailed);
@@ -117,12 +123,27 @@ fn an_error_of_the_model_is_passed_on_as_it_is_and_the_child_stays() {
 }
 
 #[test]
-fn a_child_that_reports_a_lack_of_memory_is_ended_and_less_is_counted_on() {
-    let nursery = Nursery::new(1 << 30);
+fn a_task_that_runs_out_of_memory_ends_its_child_and_withdraws_no_model() {
+    let nursery = Nursery::new(1);
     let failure = json!({ "text": "XE-041: out of memory", "code": "out_of_memory" });
     nursery.put("done-m1@1", &frame(&json!({ "failed": failure })));
-    let mut runner = nursery.runner_with(Nursery::obedient(), Some(100 << 30), None);
+    // Room for a model, its process and half of what its tasks are reckoned to take from then on.
+    let memory = 128 << 20;
+    let mut runner = nursery.runner_with(Nursery::obedient(), Some(memory), None);
     assert_is(&run(&mut runner).unwrap_err(), "XE-041", ErrorCode::OutOfMemory);
+    let status = runner.monitor().status();
+    assert!(status.children.is_empty() && !status.is_exhausted(), "{status:?}");
+    assert_eq!((status.budget, status.offered.len()), (memory, 3));
+    assert_is(&run(&mut runner).unwrap_err(), "XE-090", ErrorCode::OutOfMemory);
+    let other = runner.run_limited(&task("a/m2"), PATIENCE, &mut |_, _| {});
+    assert_eq!(other.unwrap(), output("I am m2"));
+}
+
+#[test]
+fn a_model_that_runs_out_of_memory_while_it_is_loaded_lowers_what_is_counted_on() {
+    let nursery = Nursery::new(1 << 30);
+    let mut runner = nursery.runner_with("kill -KILL $$", Some(100 << 30), None);
+    assert_is(&run(&mut runner).unwrap_err(), "XE-093", ErrorCode::OutOfMemory);
     let status = runner.monitor().status();
     assert!(status.children.is_empty() && status.is_exhausted(), "{status:?}");
     assert!(status.budget < 2 << 30, "{status:?}");
