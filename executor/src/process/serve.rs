@@ -43,7 +43,7 @@ pub fn serve(config: &ChildConfig, orders: impl Read + Send + 'static, mut repor
             tell(&mut reports, &Report::Ready { version: VERSION, model: config.model.clone() });
             work(executor, &orders, &mut reports);
         }
-        Err(error) => tell(&mut reports, &Report::Failed(Failure::from(&error))),
+        Err(error) => tell(&mut reports, &Report::Failed { number: None, failure: Failure::from(&error) }),
     }
 }
 
@@ -53,21 +53,24 @@ fn open(config: &ChildConfig) -> Result<Executor, ExecutorError> {
     Ok(executor)
 }
 
-fn work(mut executor: Executor, orders: &Receiver<TaskSpec>, reports: &mut impl Write) {
-    while let Ok(task) = orders.recv() {
-        let on_text = |index, text: &str| tell(reports, &Report::Text { index, text: text.to_owned() });
-        let outcome = executor.run(&task, on_text);
-        let report = outcome.map_or_else(|error| Report::Failed(Failure::from(&error)), Report::Done);
+fn work(mut executor: Executor, orders: &Receiver<(u64, TaskSpec)>, reports: &mut impl Write) {
+    while let Ok((number, task)) = orders.recv() {
+        let on_text = |index, text: &str| tell(reports, &Report::Text { number, index, text: text.to_owned() });
+        let report = match executor.run(&task, on_text) {
+            Ok(output) => Report::Done { number, output },
+            Err(error) => Report::Failed { number: Some(number), failure: Failure::from(&error) },
+        };
         tell(reports, &report);
     }
 }
 
 /// Reads orders on a thread of its own, which ends the process with them.
-fn watch(mut orders: impl Read + Send + 'static) -> Receiver<TaskSpec> {
-    let (sender, queue) = mpsc::channel();
+fn watch(mut orders: impl Read + Send + 'static) -> Receiver<(u64, TaskSpec)> {
+    // One order is given at a time.
+    let (sender, queue) = mpsc::sync_channel(1);
     thread::spawn(move || {
-        while let Ok(Some(Order::Run(task))) = frame::read(&mut orders) {
-            if sender.send(task).is_err() {
+        while let Ok(Some(Order::Run { number, task })) = frame::read(&mut orders) {
+            if sender.send((number, *task)).is_err() {
                 break;
             }
         }

@@ -71,6 +71,16 @@ fn a_child_that_says_twice_that_it_is_ready_is_refused() {
 }
 
 #[test]
+fn an_answer_to_another_task_is_refused() {
+    let nursery = Nursery::new(1);
+    for number in [0, 2] {
+        nursery.answers("m1", |_| frame(&json!({ "done": { "number": number, "output": output("I am m1") } })));
+        let mut runner = nursery.runner(Nursery::obedient());
+        assert_is(&run(&mut runner).unwrap_err(), "XE-095", ErrorCode::ExecutionFailed);
+    }
+}
+
+#[test]
 fn half_a_message_is_a_crash() {
     assert_is(&ending("printf '\\100\\000\\000\\000{\"done\"'"), "XE-092", ErrorCode::ExecutionFailed);
 }
@@ -103,7 +113,7 @@ fn a_program_that_cannot_be_started_is_named() {
 #[test]
 fn another_version_or_another_model_is_refused() {
     let nursery = Nursery::new(1);
-    for ready in [json!({ "version": 2, "model": "a/m1@1" }), json!({ "version": 1, "model": "a/m2@1" })] {
+    for ready in [json!({ "version": 1, "model": "a/m1@1" }), json!({ "version": 2, "model": "a/m2@1" })] {
         nursery.put("ready-m1@1", &frame(&json!({ "ready": ready })));
         let error = run(&mut nursery.runner(&format!("{READY}sleep 60"))).unwrap_err();
         assert_is(&error, "XE-096", ErrorCode::ExecutionFailed);
@@ -114,7 +124,7 @@ fn another_version_or_another_model_is_refused() {
 fn an_error_of_the_model_is_passed_on_as_it_is_and_the_child_stays() {
     let nursery = Nursery::new(1);
     let failure = json!({ "text": "XE-031: too long; shorten it", "code": "task_too_large" });
-    nursery.put("done-m1@1", &frame(&json!({ "failed": failure })));
+    nursery.answers("m1", |number| frame(&json!({ "failed": { "number": number, "failure": failure } })));
     let mut runner = nursery.runner(Nursery::obedient());
     assert_is(&run(&mut runner).unwrap_err(), "XE-031", ErrorCode::TaskTooLarge);
     let first = pid(&runner).expect("it stays");
@@ -126,7 +136,7 @@ fn an_error_of_the_model_is_passed_on_as_it_is_and_the_child_stays() {
 fn a_task_that_runs_out_of_memory_ends_its_child_and_withdraws_no_model() {
     let nursery = Nursery::new(1);
     let failure = json!({ "text": "XE-041: out of memory", "code": "out_of_memory" });
-    nursery.put("done-m1@1", &frame(&json!({ "failed": failure })));
+    nursery.answers("m1", |number| frame(&json!({ "failed": { "number": number, "failure": failure } })));
     // Room for a model, its process and half of what its tasks are reckoned to take from then on.
     let memory = 128 << 20;
     let mut runner = nursery.runner_with(Nursery::obedient(), Some(memory), None);
@@ -197,9 +207,10 @@ fn one_that_keeps_failing_is_not_started_again_at_once() {
 #[test]
 fn text_is_passed_on_as_it_comes() {
     let nursery = Nursery::new(1);
-    let text = |index: u32, text: &str| frame(&json!({ "text": { "index": index, "text": text } }));
-    let done = frame(&json!({ "done": output("Hi.") }));
-    nursery.put("done-m1@1", &[text(0, "H"), text(1, "é"), text(0, "i."), done].concat());
+    let text = |index: u32, text: &str| frame(&json!({ "text": { "number": 1, "index": index, "text": text } }));
+    let done = frame(&json!({ "done": { "number": 1, "output": output("Hi.") } }));
+    let all = [text(0, "H"), text(1, "é"), text(0, "i."), done].concat();
+    nursery.answers("m1", |_| all.clone());
     let mut pieces = Vec::new();
     let mut runner = nursery.runner(Nursery::obedient());
     let outcome = runner.run_limited(&task("a/m1"), PATIENCE, &mut |index, text| pieces.push((index, text.to_owned())));
