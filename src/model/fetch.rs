@@ -212,3 +212,61 @@ fn log(event: FetchEvent<'_>) {
         FetchEvent::Received { .. } | FetchEvent::Restarted { .. } | FetchEvent::Verifying { .. } => {}
     }
 }
+
+#[cfg(test)]
+#[path = "../../executor/tests/hub/mod.rs"]
+mod hub;
+
+#[cfg(test)]
+mod tests {
+    use bytesize::ByteSize;
+
+    use super::{
+        hub::{Hub, Trouble, bytes},
+        *,
+    };
+
+    fn hub() -> Hub {
+        let config = b"{\"n_positions\": 8}".to_vec();
+        Hub::start(&[("config.json", config), ("tokenizer.json", bytes(1000, 1)), ("model.onnx", bytes(3000, 2))])
+    }
+
+    fn settings(endpoint: Url, prefetch: Vec<Prefetch>, budget: Option<u64>) -> Settings {
+        let models =
+            ModelsSettings { endpoint: Some(endpoint), offline: false, budget: budget.map(ByteSize), prefetch };
+        Settings { models, ..Settings::default() }
+    }
+
+    fn named(name: &str) -> Prefetch {
+        let (variants, include, folder) = (Vec::new(), Vec::new(), String::new());
+        Prefetch::Chosen(ChosenModel {
+            source: String::from("org/model"),
+            variants,
+            folder,
+            include,
+            name: Some(name.to_owned()),
+        })
+    }
+
+    #[tokio::test]
+    async fn an_installed_model_is_used_while_the_hub_does_not_serve_it_and_only_then() {
+        let (hub, root) = (hub(), tempfile::tempdir().unwrap());
+        let settings = settings(hub.url.clone(), vec![Prefetch::Source(String::from("org/model"))], None);
+        hub.listing_trouble([Trouble::Status(404, None)]);
+        let error = prefetch(root.path(), &settings).await.unwrap_err();
+        assert!(error.to_string().starts_with("XE-102"), "{error}");
+        assert_eq!(prefetch(root.path(), &settings).await.unwrap().len(), 1);
+        hub.listing_trouble([Trouble::Status(404, None)]);
+        assert_eq!(prefetch(root.path(), &settings).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_prefetched_model_does_not_evict_the_one_before_it() {
+        let (hub, root) = (hub(), tempfile::tempdir().unwrap());
+        let both = vec![named("a/m@1"), named("a/m@2")];
+        let error = prefetch(root.path(), &settings(hub.url.clone(), both, Some(8_000))).await.unwrap_err();
+        assert!(error.to_string().starts_with("XE-115"), "{error}");
+        let store = ModelStore::open(root.path()).unwrap();
+        assert_eq!(store.models().map(ModelId::as_str).collect::<Vec<_>>(), ["a/m@1"]);
+    }
+}
