@@ -213,6 +213,12 @@ pub(crate) enum CliError {
         /// What the system said.
         reason: String,
     },
+    /// More memory than can be counted in bytes.
+    #[error("XC-031: {gigabytes} GB is more memory than any machine has: --memory is in GB")]
+    TooMuchMemory {
+        /// What was given.
+        gigabytes: u64,
+    },
     /// A chain's answer misses something the contracts always give.
     #[error("XC-018: the chain's answer to {what} misses {missing}: is the endpoint of the right network?")]
     Incomplete {

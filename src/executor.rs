@@ -72,14 +72,18 @@ pub(crate) fn silenced() -> io::Result<()> {
 }
 
 /// How a node runs its models.
-pub(crate) fn config(args: &NodeRunArgs) -> RunnerConfig {
-    let memory = args.memory.map(|gigabytes| gigabytes << 30);
+pub(crate) fn config(args: &NodeRunArgs) -> Result<RunnerConfig, CliError> {
+    let memory = args.memory.map(bytes).transpose()?;
     let mut command = command(args);
     // A GPU's driver reserves far more than it takes, so only what runs on the processor can be limited so.
     if let Some(bytes) = memory.filter(|_| args.device == "cpu") {
         command.args.extend(["--memory".into(), bytes.to_string().into()]);
     }
-    RunnerConfig { child: command, models_dir: args.models.clone(), memory }
+    Ok(RunnerConfig { child: command, models_dir: args.models.clone(), memory })
+}
+
+fn bytes(gigabytes: u64) -> Result<u64, CliError> {
+    gigabytes.checked_mul(1 << 30).ok_or(CliError::TooMuchMemory { gigabytes })
 }
 
 /// The execution class of this machine. It is asked in a process of its own, as models are run: a device that does not
@@ -126,6 +130,14 @@ fn program() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_beyond_what_can_be_counted_is_refused_and_not_wrapped() {
+        for gigabytes in [1 << 34, u64::MAX] {
+            assert!(bytes(gigabytes).unwrap_err().to_string().starts_with("XC-031: "));
+        }
+        assert_eq!(bytes((1 << 34) - 1).unwrap(), u64::MAX - (1 << 30) + 1);
+    }
 
     #[test]
     fn the_error_is_found_among_the_lines_of_the_log() {

@@ -125,6 +125,6 @@ fn a_child_ends_with_its_input_in_the_middle_of_a_task_too() {
 
 /// A task that takes a while.
 fn order() -> Vec<u8> {
-    let json = serde_json::json!({ "run": question(65_000) }).to_string();
+    let json = serde_json::json!({ "run": { "number": 1, "task": question(65_000) } }).to_string();
     [&u32::try_from(json.len()).unwrap().to_le_bytes()[..], json.as_bytes()].concat()
 }

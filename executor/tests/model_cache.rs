@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod hub;
+mod tiny_pipelines;
 
 use std::{
     fs,
@@ -262,4 +263,24 @@ async fn a_lease_on_a_model_that_was_evicted_is_an_error() {
     let folder = world.root.path().join("a/m@1");
     fs::remove_dir_all(folder).unwrap();
     assert_eq!(ModelLease::take(world.root.path(), &installed).unwrap_err().code(), "XE-121");
+}
+
+#[test]
+fn every_kind_of_model_is_verified_and_pinned_and_a_changed_byte_is_found() {
+    let root = tiny_pipelines::install(&["plain"]);
+    tiny_pipelines::install_lora(&root, "whole");
+    let cache = ModelCache::open(root.path(), None).unwrap();
+    for (name, file) in [("tiny/plain@1", "plain/unet/model.onnx"), ("tiny/whole@1", "whole/whole.safetensors")] {
+        let model = name.parse().unwrap();
+        cache.verify(&model).unwrap();
+        let pin = cache.pin(&model).unwrap();
+        assert!(pin.files.keys().any(|listed| file.ends_with(listed)), "{file}");
+        let path = root.path().join(file);
+        let mut content = fs::read(&path).unwrap();
+        *content.last_mut().unwrap() ^= 1;
+        fs::write(path, content).unwrap();
+        for error in [cache.verify(&model).unwrap_err(), cache.pin(&model).unwrap_err()] {
+            assert_eq!(error.code(), "XE-026", "{name}");
+        }
+    }
 }

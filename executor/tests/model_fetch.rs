@@ -238,6 +238,32 @@ async fn what_is_installed_under_its_commit_is_not_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_taken_by_another_content_is_refused() {
+    let (hub, root) = (Hub::start(&model_files()), tempfile::tempdir().unwrap());
+    let fetch_from = async |offline, hub: &Hub, source: &str| {
+        let config = FetchConfig { offline, ..config(hub) };
+        let fetcher = Fetcher::new(ModelCache::open(root.path(), None).unwrap(), config).unwrap();
+        let source: xenon_executor::model::fetch::Source = source.parse().unwrap();
+        let name = Some("a/m@1".parse().unwrap());
+        fetcher.fetch(&FetchRequest { name, ..FetchRequest::from(source) }, &|_| {}).await
+    };
+    fetch_from(false, &hub, "org/model").await.unwrap();
+    // The commit that it came from, and a branch with the same files, are no other content.
+    for same in [MODEL, "org/model", "org/model@main"] {
+        assert!(fetch_from(false, &hub, same).await.unwrap().present, "{same}");
+    }
+    assert_eq!(fetch_from(true, &hub, "org/other").await.unwrap_err().code(), "XE-122");
+    for changed in ["config.json", "onnx/model.onnx"] {
+        let mut files = model_files();
+        let content = &mut files.iter_mut().find(|(path, _)| *path == changed).unwrap().1;
+        *content.last_mut().unwrap() ^= 1;
+        let error = fetch_from(false, &Hub::start(&files), "org/model@main").await.unwrap_err();
+        assert_eq!(error.code(), "XE-122", "{error}");
+        assert!(error.to_string().contains(&format!("with another {changed}")), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn offline_needs_no_network_and_names_what_is_missing() {
     let (hub, root) = (Hub::start(&model_files()), tempfile::tempdir().unwrap());
     let offline = || FetchConfig { offline: true, ..config(&hub) };

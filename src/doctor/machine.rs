@@ -6,8 +6,9 @@ use bytesize::ByteSize;
 use eyre::{Result, eyre};
 use xenon_executor::{
     Device, DeviceReport, ExecutionClass, ExecutorError, Placement,
+    image::ImageFolder,
     memory::{Memory as _, Needs, SystemMemory},
-    model::{GraphFiles, InstalledModel, ModelFolder, ModelStore},
+    model::{InstalledModel, ModelFolder, ModelStore},
     runtime,
 };
 use xenon_protocol::{pinned, task::ModelId};
@@ -85,10 +86,18 @@ fn models(folder: &Path) -> Result<String, ExecutorError> {
 /// What a model needs with its cache as long as it can become.
 fn needs(model: &InstalledModel) -> Result<String, ExecutorError> {
     let needs = Needs::of(model)?;
+    let name = &model.manifest.model;
+    if model.is_adaptation() {
+        return Ok(format!("{name}: {} of files, an adaptation of image models", ByteSize(needs.weights)));
+    }
+    if let Some(pictures) = needs.pictures {
+        let (files, loaded) = (ByteSize(needs.weights), ByteSize(needs.loaded()));
+        return Ok(format!("{name}: {files} of files, {loaded} when loaded, and for a picture: {pictures}"));
+    }
     let cache = needs.cache_per_token.saturating_mul(needs.context);
     Ok(format!(
         "{}: {} of files, {} when loaded, {} of cache for all {} tokens of its context",
-        model.manifest.model,
+        name,
         ByteSize(needs.weights),
         ByteSize(needs.loaded()),
         ByteSize(cache),
@@ -100,11 +109,41 @@ fn placement(args: &CheckArgs, model: &ModelId) -> Result<String, ExecutorError>
     let runtime = runtime::load(None)?;
     let provider = args.device.parse::<Device>()?.provider(runtime)?;
     let store = ModelStore::open(&args.models)?;
-    let folder = ModelFolder::open(&store.find(model)?.folder)?;
-    let line = |graph: &GraphFiles| {
-        let placement = Placement::of(runtime, provider, &folder.path().join(&graph.graph))?;
-        Ok(format!("{}: {placement}", graph.graph))
+    let folder = &store.find(model)?.folder;
+    let line = |graph: &String| {
+        let placement = Placement::of(runtime, provider, &folder.join(graph))?;
+        Ok(format!("{graph}: {placement}"))
     };
-    let lines: Result<Vec<_>, ExecutorError> = folder.graphs().iter().map(line).collect();
+    let lines: Result<Vec<_>, ExecutorError> = graphs(folder)?.iter().map(line).collect();
     Ok(lines?.join("\n"))
+}
+
+/// The graphs of a text or image model, as paths below its folder.
+fn graphs(folder: &Path) -> Result<Vec<String>, ExecutorError> {
+    if ImageFolder::is_one(folder) {
+        let image = ImageFolder::open(folder)?;
+        return Ok(image.files().filter(|file| is_graph(file)).map(str::to_owned).collect());
+    }
+    Ok(ModelFolder::open(folder)?.graphs().iter().map(|files| files.graph.clone()).collect())
+}
+
+fn is_graph(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|end| end == "onnx")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn the_graphs_of_both_kinds_of_models_are_found() {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(graphs(&root.join("models/sum-chat")).unwrap(), ["model.onnx"]);
+        let pipeline = graphs(&root.join("tests/vectors/pipelines/plain")).unwrap();
+        for graph in ["text_encoder/model.onnx", "unet/model.onnx", "vae_decoder/model.onnx"] {
+            assert!(pipeline.iter().any(|found| found == graph), "{graph} is not in {pipeline:?}");
+        }
+    }
 }

@@ -8,10 +8,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::task::spawn_blocking;
 use url::Url;
-use xenon_executor::model::{
-    ModelCache, ModelLease, ModelStore,
-    fetch::{DEFAULT_ENDPOINT, FetchConfig, FetchEvent, FetchRequest, Fetched, Fetcher, HubToken, Selection, Source},
+use xenon_executor::{
+    ExecutorError,
+    model::{
+        ModelCache, ModelLease, ModelStore, StoreError,
+        fetch::{
+            DEFAULT_ENDPOINT, FetchConfig, FetchEvent, FetchRequest, Fetched, Fetcher, HubToken, Selection, Source,
+        },
+    },
 };
+use xenon_protocol::task::ModelId;
 
 use super::{args::FetchArgs, open};
 use crate::{
@@ -73,20 +79,56 @@ fn result(fetched: &Fetched, as_json: bool) -> String {
     format!("{model}: {what}, {}", folder.display())
 }
 
-/// Fetches and checks the models of the configuration, before a node says that it has them.
-pub(crate) async fn prefetch(models: &Path, settings: &Settings) -> Result<()> {
+/// Fetches and checks the models of the configuration. As long as the leases are held, none of them is evicted, not even
+/// for the next one.
+pub(crate) async fn prefetch(models: &Path, settings: &Settings) -> Result<Vec<ModelLease>> {
+    let mut leases = Vec::new();
     if settings.models.prefetch.is_empty() {
-        return Ok(());
+        return Ok(leases);
     }
     let store = open(models, settings)?;
-    let client = Fetcher::new(store.clone(), config(&settings.models)?)?;
+    let config = config(&settings.models)?;
     for wanted in &settings.models.prefetch {
-        let fetched = client.fetch(&request(wanted)?, &|event| log(event)).await?;
-        let (store, model) = (store.clone(), fetched.model.clone());
-        spawn_blocking(move || store.verify(&model)).await??;
-        tracing::info!(model = %fetched.model, "the model is complete and checked");
+        let model = fetch_or_find(&store, &config, &request(wanted)?).await?;
+        leases.extend(ModelLease::hold(store.root(), ModelStore::open(store.root())?.find(&model)?)?);
+        let (store, checked) = (store.clone(), model.clone());
+        spawn_blocking(move || store.verify(&checked)).await??;
+        tracing::info!(%model, "the model is complete and checked");
     }
-    Ok(())
+    Ok(leases)
+}
+
+/// Fetches a model. When the hub does not serve it, what came of the same source before will do.
+async fn fetch_or_find(store: &ModelCache, config: &FetchConfig, request: &FetchRequest) -> Result<ModelId> {
+    let failure = match Fetcher::new(store.clone(), config.clone())?.fetch(request, &|event| log(event)).await {
+        Ok(fetched) => return Ok(fetched.model),
+        Err(failure) => failure,
+    };
+    let offline = FetchConfig { offline: true, ..config.clone() };
+    match Fetcher::new(store.clone(), offline)?.fetch(request, &|event| log(event)).await {
+        Ok(Fetched { model, .. }) if is_of_the_hub(&failure) => {
+            tracing::warn!(%model, error = %failure, "the hub was not asked for news, the installed model is used");
+            Ok(model)
+        }
+        _ => Err(failure.into()),
+    }
+}
+
+/// Whether a failure is the hub's, or the line's to it, and says nothing about the model that is installed.
+const fn is_of_the_hub(error: &ExecutorError) -> bool {
+    use StoreError as Store;
+    matches!(
+        error,
+        ExecutorError::Store(
+            Store::Unreachable { .. }
+                | Store::NotFound { .. }
+                | Store::Forbidden { .. }
+                | Store::RateLimited { .. }
+                | Store::ServerFailed { .. }
+                | Store::AnswerInvalid { .. }
+                | Store::Interrupted { .. }
+        )
+    )
 }
 
 /// Says that a node offers its models: as long as this is held, none of them is evicted.
@@ -168,5 +210,63 @@ fn log(event: FetchEvent<'_>) {
         }
         FetchEvent::Pausing { file, error } => tracing::warn!(%file, %error, "trying again"),
         FetchEvent::Received { .. } | FetchEvent::Restarted { .. } | FetchEvent::Verifying { .. } => {}
+    }
+}
+
+#[cfg(test)]
+#[path = "../../executor/tests/hub/mod.rs"]
+mod hub;
+
+#[cfg(test)]
+mod tests {
+    use bytesize::ByteSize;
+
+    use super::{
+        hub::{Hub, Trouble, bytes},
+        *,
+    };
+
+    fn hub() -> Hub {
+        let config = b"{\"n_positions\": 8}".to_vec();
+        Hub::start(&[("config.json", config), ("tokenizer.json", bytes(1000, 1)), ("model.onnx", bytes(3000, 2))])
+    }
+
+    fn settings(endpoint: Url, prefetch: Vec<Prefetch>, budget: Option<u64>) -> Settings {
+        let models =
+            ModelsSettings { endpoint: Some(endpoint), offline: false, budget: budget.map(ByteSize), prefetch };
+        Settings { models, ..Settings::default() }
+    }
+
+    fn named(name: &str) -> Prefetch {
+        let (variants, include, folder) = (Vec::new(), Vec::new(), String::new());
+        Prefetch::Chosen(ChosenModel {
+            source: String::from("org/model"),
+            variants,
+            folder,
+            include,
+            name: Some(name.to_owned()),
+        })
+    }
+
+    #[tokio::test]
+    async fn an_installed_model_is_used_while_the_hub_does_not_serve_it_and_only_then() {
+        let (hub, root) = (hub(), tempfile::tempdir().unwrap());
+        let settings = settings(hub.url.clone(), vec![Prefetch::Source(String::from("org/model"))], None);
+        hub.listing_trouble([Trouble::Status(404, None)]);
+        let error = prefetch(root.path(), &settings).await.unwrap_err();
+        assert!(error.to_string().starts_with("XE-102"), "{error}");
+        assert_eq!(prefetch(root.path(), &settings).await.unwrap().len(), 1);
+        hub.listing_trouble([Trouble::Status(404, None)]);
+        assert_eq!(prefetch(root.path(), &settings).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_prefetched_model_does_not_evict_the_one_before_it() {
+        let (hub, root) = (hub(), tempfile::tempdir().unwrap());
+        let both = vec![named("a/m@1"), named("a/m@2")];
+        let error = prefetch(root.path(), &settings(hub.url.clone(), both, Some(8_000))).await.unwrap_err();
+        assert!(error.to_string().starts_with("XE-115"), "{error}");
+        let store = ModelStore::open(root.path()).unwrap();
+        assert_eq!(store.models().map(ModelId::as_str).collect::<Vec<_>>(), ["a/m@1"]);
     }
 }

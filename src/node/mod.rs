@@ -2,6 +2,7 @@
 
 mod metrics;
 mod pause;
+mod pending;
 mod report;
 mod service;
 mod watch;

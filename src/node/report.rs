@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     io::Write as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -96,14 +96,23 @@ pub(super) fn now() -> u64 {
 pub(super) struct Reporter {
     report: Arc<Mutex<Report>>,
     entered: Arc<Mutex<BTreeMap<u64, (&'static str, Instant)>>>,
-    monitor: Monitor,
+    monitor: Arc<OnceLock<Monitor>>,
     metrics: Metrics,
 }
 
 impl Reporter {
-    pub(super) fn new(key: Address, monitor: Monitor, metrics: Metrics) -> Self {
+    pub(super) fn new(key: Address, metrics: Metrics) -> Self {
         let report = Report { key, pid: std::process::id(), ..Report::default() };
-        Self { report: Arc::new(Mutex::new(report)), entered: Arc::default(), monitor, metrics }
+        Self { report: Arc::new(Mutex::new(report)), entered: Arc::default(), monitor: Arc::default(), metrics }
+    }
+
+    /// Tells of this runner from now on. Until then there is none.
+    pub(super) fn follow(&self, runner: Monitor) {
+        self.monitor.get_or_init(|| runner);
+    }
+
+    fn runner(&self) -> RunnerStatus {
+        self.monitor.get().map(Monitor::status).unwrap_or_default()
     }
 
     pub(super) fn is_node(&self, node: u32) {
@@ -113,7 +122,7 @@ impl Reporter {
     /// The report as of now.
     fn report(&self) -> Report {
         self.change(|report| {
-            report.runner = self.monitor.status();
+            report.runner = self.runner();
             report.written = now();
             report.clone()
         })
@@ -285,16 +294,22 @@ impl Publisher {
 
     /// A node that can run no model answers every task with an error: it is better not drawn.
     async fn pause_if_exhausted(&mut self) {
-        if self.warned || !self.reporter.monitor.status().is_exhausted() {
+        if self.warned || !self.reporter.runner().is_exhausted() {
             return;
         }
-        self.warned = true;
         let node = self.node;
         let reason = "no installed model fits the memory any more; give the node more, or install smaller models";
         tracing::error!(node, "{reason}, then `xenon node resume {node}`");
         match self.pause().await {
-            Ok(true) => self.reporter.change(|report| report.pause = Some(reason.to_owned())),
-            Ok(false) => tracing::error!(node, "pause it with the operator's key: `xenon node pause {node}`"),
+            Ok(true) => {
+                self.warned = true;
+                self.reporter.change(|report| report.pause = Some(reason.to_owned()));
+            }
+            Ok(false) => {
+                self.warned = true;
+                tracing::error!(node, "pause it with the operator's key: `xenon node pause {node}`");
+            }
+            // The chain may answer again the next time.
             Err(error) => tracing::error!(node, %error, "it could not be paused: `xenon node pause {node}`"),
         }
     }
@@ -324,7 +339,7 @@ mod tests {
     use super::*;
 
     fn reporter() -> Reporter {
-        Reporter::new(Address::ZERO, Monitor::default(), Metrics::default())
+        Reporter::new(Address::ZERO, Metrics::default())
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use thiserror::Error;
 use xenon_protocol::{chain::ChainError, relay::RelayError};
 
@@ -130,6 +130,18 @@ pub enum AgentError {
         /// Who signed there; zero if what came is no signature.
         signer: Address,
     },
+    /// The node joined as one of another execution class than this machine's.
+    #[error(
+        "XA-014: node {node} joined with execution class {registered}, and this machine computes as {found}: its answers would not be those of its class; put back the device, runtime and version that it joined with, or quit with it and join anew with another key"
+    )]
+    OtherClass {
+        /// The node.
+        node: u32,
+        /// The class that it joined with.
+        registered: B256,
+        /// The class of this machine.
+        found: B256,
+    },
     /// The chain could not be read, or refused a transaction.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -155,6 +167,7 @@ impl AgentError {
             Self::KeyOfAnother { .. } => "XA-011",
             Self::KeyUsedUp { .. } => "XA-012",
             Self::OtherRelay { .. } => "XA-013",
+            Self::OtherClass { .. } => "XA-014",
             Self::Chain(error) => error.code(),
             Self::Relay(error) => error.code(),
         }

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256, U256};
 use xenon_protocol::{
-    chain::{Account, Call, ChainError, Revert, TypedChain},
+    chain::{Account, Call, Chain, ChainError, Revert, TypedChain},
     contracts::{Node, Status},
     deployment::Deployment,
 };
@@ -32,14 +32,14 @@ pub async fn join_network<A: Account>(
     deployment: &Deployment,
     applicant: &Applicant,
 ) -> Result<u32, AgentError> {
-    if let Some(node) = own_node(operator, deployment, applicant.key).await? {
+    if let Some(node) = joined_node(operator, deployment, applicant.key).await? {
         return Ok(node);
     }
     match send_join(operator, deployment, applicant).await {
         Ok(node) => Ok(node),
         // Somebody, perhaps another start of this program, registered the key in the meantime.
         Err(error) if error.revert().is_some_and(Revert::is::<Node::KeyInUse>) => {
-            own_node(operator, deployment, applicant.key).await?.ok_or(AgentError::Chain(error))
+            joined_node(operator, deployment, applicant.key).await?.ok_or(AgentError::Chain(error))
         }
         Err(error) => Err(error.into()),
     }
@@ -62,7 +62,10 @@ async fn send_join<A: Account>(operator: &A, at: &Deployment, applicant: &Applic
 }
 
 /// The node of `key`, if it has joined, checked to be one of this operator's that can still work.
-async fn own_node<A: Account>(operator: &A, at: &Deployment, key: Address) -> Result<Option<u32>, AgentError> {
+///
+/// # Errors
+/// [`AgentError::KeyOfAnother`], [`AgentError::KeyUsedUp`], or the chain's.
+pub async fn joined_node<A: Account>(operator: &A, at: &Deployment, key: Address) -> Result<Option<u32>, AgentError> {
     let Some(node) = node_of(operator.chain(), at, key).await? else { return Ok(None) };
     let view = operator.chain().view(at.node, &Node::nodeOfCall { node }).await?;
     if view.operator != operator.address() {
@@ -72,4 +75,15 @@ async fn own_node<A: Account>(operator: &A, at: &Deployment, key: Address) -> Re
         return Err(AgentError::KeyUsedUp { key, node });
     }
     Ok(Some(node))
+}
+
+/// Checks that a node computes in the class that it joined with: in another one its answers differ from those of the
+/// other seats, for which it would lose its stake.
+///
+/// # Errors
+/// [`AgentError::OtherClass`], or the chain's.
+pub async fn check_class<C: Chain>(chain: &C, at: &Deployment, node: u32, found: B256) -> Result<(), AgentError> {
+    let class = chain.view(at.node, &Node::nodeOfCall { node }).await?.class;
+    let registered = chain.view(at.node, &Node::classInfoCall { class }).await?.classHash;
+    if registered == found { Ok(()) } else { Err(AgentError::OtherClass { node, registered, found }) }
 }

@@ -38,7 +38,7 @@ pub use self::{
     drive::Stopped,
     error::AgentError,
     event::{Event, Observer},
-    join::{Applicant, join_network},
+    join::{Applicant, check_class, join_network, joined_node},
     lazy::LazyRunner,
     node_agent::NodeAgent,
     runner::TaskRunner,

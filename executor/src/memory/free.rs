@@ -1,6 +1,6 @@
 //! How much memory is free.
 
-use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
+use sysinfo::{CGroupLimits, MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
 /// Says how much memory new work can get, in bytes; `None` if the system does not say.
 pub trait Memory: Send {
@@ -26,7 +26,8 @@ impl Memory for SystemMemory {
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
         let machine = system.available_memory();
         let free = container(system).map_or(machine, |container| container.min(machine));
-        (free > 0).then_some(free)
+        // A machine with memory may have none left, and that is an answer too.
+        (system.total_memory() > 0).then_some(free)
     }
 }
 
@@ -34,12 +35,26 @@ impl Memory for SystemMemory {
 fn container(system: &mut System) -> Option<u64> {
     let own = Pid::from_u32(std::process::id());
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, ProcessRefreshKind::nothing());
-    Some(system.process(own)?.cgroup_limits()?.free_memory)
+    Some(left(&system.process(own)?.cgroup_limits()?))
+}
+
+/// The limit without what processes hold. Pages of files that were read count as used memory too, and the kernel gives
+/// them back as soon as somebody needs the room: they are free.
+const fn left(limits: &CGroupLimits) -> u64 {
+    limits.total_memory.saturating_sub(limits.rss)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_of_files_that_were_read_are_free_and_what_processes_hold_is_not() {
+        let limits = |rss, free_memory| CGroupLimits { total_memory: 100, free_memory, free_swap: 0, rss };
+        assert_eq!(left(&limits(30, 0)), 70);
+        assert_eq!(left(&limits(100, 0)), 0);
+        assert_eq!(left(&limits(101, 0)), 0);
+    }
 
     #[test]
     fn a_machine_that_runs_this_has_memory_and_not_more_than_it_was_built_with() {

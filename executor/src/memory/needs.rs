@@ -1,5 +1,7 @@
 //! What a model and a task need, from the model's files and its `config.json`.
 
+use std::path::Path;
+
 use serde::Deserialize;
 use xenon_protocol::task::{GptTask, TaskSpec};
 
@@ -9,6 +11,9 @@ use crate::{
     image::ImageFolder,
     model::{InstalledModel, read_json},
 };
+
+/// The configuration of a folder of onnxruntime-genai.
+const GENAI_CONFIG: &str = "genai_config.json";
 
 /// Bytes of a number in a cache or an activation: 32-bit floats, the widest that exports use.
 const NUMBER: u64 = 4;
@@ -81,20 +86,67 @@ struct Shape {
     max_position_embeddings: u64,
 }
 
+/// The same in `genai_config.json`.
+#[derive(Deserialize)]
+struct GenaiShape {
+    model: GenaiModel,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GenaiModel {
+    context_length: u64,
+    vocab_size: u64,
+    decoder: GenaiDecoder,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GenaiDecoder {
+    num_hidden_layers: u64,
+    num_attention_heads: u64,
+    num_key_value_heads: Option<u64>,
+    hidden_size: u64,
+    head_size: Option<u64>,
+}
+
+impl Shape {
+    /// What a folder says, which is nothing where it has no configuration.
+    fn read(folder: &Path) -> Result<Self, ExecutorError> {
+        let (genai, config) = (folder.join(GENAI_CONFIG), folder.join("config.json"));
+        if genai.is_file() {
+            return Ok(read_json::<GenaiShape>(&genai)?.into());
+        }
+        if config.is_file() { read_json(&config) } else { Ok(Self::default()) }
+    }
+}
+
+impl From<GenaiShape> for Shape {
+    fn from(GenaiShape { model }: GenaiShape) -> Self {
+        Self {
+            num_hidden_layers: model.decoder.num_hidden_layers,
+            num_attention_heads: model.decoder.num_attention_heads,
+            num_key_value_heads: model.decoder.num_key_value_heads,
+            hidden_size: model.decoder.hidden_size,
+            head_dim: model.decoder.head_size,
+            vocab_size: model.vocab_size,
+            max_position_embeddings: model.context_length,
+        }
+    }
+}
+
 impl Needs {
     /// What an installed model needs.
     ///
     /// # Errors
-    /// [`ExecutorError::FileInvalid`] if `config.json` is there and is not JSON.
+    /// [`ExecutorError::FileInvalid`] if `config.json` or `genai_config.json` is there and is not JSON.
     pub fn of(model: &InstalledModel) -> Result<Self, ExecutorError> {
         let weights = model.manifest.files.values().map(|file| file.size).sum();
         if ImageFolder::is_one(&model.folder) {
             let pictures = Some(PictureNeeds::of(&model.folder)?);
             return Ok(Self { weights, pictures, ..Self::default() });
         }
-        let config = model.folder.join("config.json");
-        let shape = if config.is_file() { read_json(&config)? } else { Shape::default() };
-        Ok(Self::from_shape(weights, &shape))
+        Ok(Self::from_shape(weights, &Shape::read(&model.folder)?))
     }
 
     fn from_shape(weights: u64, shape: &Shape) -> Self {
@@ -192,6 +244,14 @@ mod tests {
         let gpt2 = r#"{"n_layer": 12, "n_head": 12, "n_embd": 768, "vocab_size": 50257, "n_positions": 1024}"#;
         let gpt2 = Needs::from_shape(0, &shape(gpt2));
         assert_eq!((gpt2.cache_per_token, gpt2.context), (73_728, 1024));
+    }
+
+    #[test]
+    fn a_folder_of_onnxruntime_genai_says_how_large_its_cache_is() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/models/genai-fp32");
+        let needs = Needs::from_shape(0, &Shape::read(Path::new(root)).unwrap());
+        assert_eq!((needs.cache_per_token, needs.heads, needs.context), (2 * 2 * 2 * 16 * 4, 4, 256));
+        assert_eq!(needs.activations_per_token, (64 * ROWS + 512) * NUMBER);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::{
 
 use xenon_protocol::task::ModelId;
 
-use super::{MANIFEST, Manifest};
-use crate::error::ExecutorError;
+use super::{MANIFEST, Manifest, ModelFolder};
+use crate::{error::ExecutorError, image::ImageFolder, lora::LoraFile};
 
 /// How deep below the models folder a model may lie: `models/name` or `models/org/name`.
 const DEPTH: usize = 2;
@@ -28,6 +28,31 @@ pub struct InstalledModel {
 pub struct ModelStore {
     root: PathBuf,
     models: BTreeMap<ModelId, InstalledModel>,
+}
+
+impl InstalledModel {
+    /// Reads every file of the model and compares it with the manifest, whatever kind it is: a text model, an image
+    /// pipeline, or an adaptation of one.
+    ///
+    /// # Errors
+    /// [`ExecutorError::FileMissing`] and [`ExecutorError::FileChanged`], or those of reading the folder.
+    pub fn verify(&self) -> Result<(), ExecutorError> {
+        let Self { folder, manifest } = self;
+        if ImageFolder::is_one(folder) {
+            return manifest.verify_files(folder, ImageFolder::open(folder)?.files());
+        }
+        if self.is_adaptation() {
+            let file = LoraFile::find(folder)?;
+            return manifest.verify_files(folder, file.file_name().and_then(|name| name.to_str()).into_iter());
+        }
+        manifest.verify(&ModelFolder::open(folder)?)
+    }
+
+    /// Whether it changes an image model and is none itself: it has weights and no graph.
+    pub fn is_adaptation(&self) -> bool {
+        let ends = |end: &str| self.manifest.files.keys().any(|name| name.ends_with(end));
+        ends(".safetensors") && !ends(".onnx")
+    }
 }
 
 impl ModelStore {

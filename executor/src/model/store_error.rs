@@ -216,15 +216,15 @@ pub enum StoreError {
         /// The model.
         model: ModelId,
     },
-    /// The model is there with other files than are asked for now.
+    /// The model is there, and not as it is asked for now.
     #[error(
-        "XE-122: {model} is installed without {file}; remove it and fetch it again with every variant that is wanted"
+        "XE-122: {model} is installed {how}; remove it and fetch it again with every variant that is wanted, or fetch under another name"
     )]
     OtherFiles {
         /// The model.
         model: ModelId,
-        /// A file that is asked for now.
-        file: String,
+        /// How it differs: without a file, with another one, or from another source.
+        how: String,
     },
     /// The folder holds what the store did not put there.
     #[error("XE-123: {} was not put there by the store; delete the folder yourself if it is not needed", path.display())]

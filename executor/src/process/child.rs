@@ -5,7 +5,7 @@ use std::{
     fmt,
     path::PathBuf,
     process::{self, ChildStdin, Command, ExitStatus, Stdio},
-    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use super::{
     ProcessError, ending, environment,
     frame::{self, FrameError},
     logs::{self, LastWords},
-    message::{Order, Report, VERSION},
+    message::{Failure, Order, Report, VERSION},
 };
 use crate::TaskOutput;
 
@@ -25,6 +25,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Pause between two looks at whether it has.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// Reports of a child that wait to be read. One that sends more has to wait.
+const UNREAD: usize = 64;
 
 /// How a child is started. The model's name is given as the last argument, after `--model`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +44,13 @@ type Incoming = Result<Report, FrameError>;
 pub(super) struct Child {
     model: ModelId,
     process: process::Child,
-    orders: Option<Sender<Order>>,
+    orders: Option<SyncSender<Order>>,
+    /// Orders so far.
+    ordered: u64,
     reports: Receiver<Incoming>,
     last: LastWords,
+    /// Ends when all last words are heard.
+    heard: Receiver<()>,
 }
 
 impl fmt::Debug for Child {
@@ -62,7 +69,7 @@ impl Child {
             Report::Ready { version, model: found } => {
                 Err(ProcessError::Stranger { model: model.clone(), found: format!("{found}, version {version}") })
             }
-            Report::Failed(failure) => Err(ProcessError::Reported { text: failure.text, code: failure.code }),
+            Report::Failed { number: None, failure } => Err(reported(failure)),
             other => Err(child.garbled(&format!("{} before it was ready", kind(&other)))),
         }
     }
@@ -83,18 +90,18 @@ impl Child {
         until: Deadline,
         on_text: &mut dyn FnMut(u32, &str),
     ) -> Result<TaskOutput, ProcessError> {
+        self.ordered += 1;
+        let current = self.ordered;
         if let Some(orders) = &self.orders {
-            // A child that has ended takes no order; its end is read below.
-            let _ = orders.send(Order::Run(task.clone()));
+            // A child that has ended takes no order, nor one that did not take the last; both ends are read below.
+            let _ = orders.try_send(Order::Run { number: current, task: Box::new(task.clone()) });
         }
         loop {
             match self.next(until)? {
-                Report::Text { index, text } => on_text(index, &text),
-                Report::Done(output) => return Ok(output),
-                Report::Failed(failure) => {
-                    return Err(ProcessError::Reported { text: failure.text, code: failure.code });
-                }
-                Report::Ready { .. } => return Err(self.garbled("ready, in the middle of a task")),
+                Report::Text { number, index, text } if number == current => on_text(index, &text),
+                Report::Done { number, output } if number == current => return Ok(output),
+                Report::Failed { number, failure } if number == Some(current) => return Err(reported(failure)),
+                other => return Err(self.garbled(&format!("{} that nobody asked for", kind(&other)))),
             }
         }
     }
@@ -104,6 +111,7 @@ impl Child {
             Ok(Ok(report)) => Ok(report),
             Ok(Err(FrameError::CutOff | FrameError::Pipe(_))) | Err(RecvTimeoutError::Disconnected) => {
                 let status = self.farewell();
+                self.hear_out(status);
                 Err(ending::error(&self.model, status, &self.last))
             }
             Ok(Err(error)) => Err(self.garbled(&error.to_string())),
@@ -115,6 +123,14 @@ impl Child {
 
     fn garbled(&self, reason: &str) -> ProcessError {
         ProcessError::Garbled { model: self.model.clone(), reason: reason.to_owned() }
+    }
+
+    /// Waits for the last words of a child that has ended: they may still be on their way through the pipe.
+    fn hear_out(&self, status: Option<ExitStatus>) {
+        if status.is_some() {
+            // Who holds the pipe open beyond the child's end says nothing of it.
+            let _ = self.heard.recv_timeout(FAREWELL);
+        }
     }
 
     /// Lets the child end by itself; `None` if it does not.
@@ -174,25 +190,35 @@ fn spawn(command: &ChildCommand, model: &ModelId) -> std::io::Result<Child> {
         .stderr(Stdio::piped())
         .spawn()?;
     let last = LastWords::default();
-    let (orders, reports) = connect(&mut process, model, &last);
-    Ok(Child { model: model.clone(), process, orders: Some(orders), reports, last })
+    let heard = hear(&mut process, model, &last);
+    let (orders, reports) = connect(&mut process);
+    Ok(Child { model: model.clone(), process, orders: Some(orders), ordered: 0, reports, last, heard })
 }
 
 /// One thread for each pipe, so that no pipe that is full or silent can stop the node. Each ends with its pipe.
-fn connect(process: &mut process::Child, model: &ModelId, last: &LastWords) -> (Sender<Order>, Receiver<Incoming>) {
-    let (orders, queue) = mpsc::channel();
-    let (reporter, reports) = mpsc::channel();
+fn connect(process: &mut process::Child) -> (SyncSender<Order>, Receiver<Incoming>) {
+    let (orders, queue) = mpsc::sync_channel(1);
+    let (reporter, reports) = mpsc::sync_channel(UNREAD);
     if let Some(pipe) = process.stdin.take() {
         thread::spawn(move || give(pipe, &queue));
-    }
-    if let Some(pipe) = process.stderr.take() {
-        let (model, last) = (model.clone(), last.clone());
-        thread::spawn(move || logs::forward(pipe, &model, &last));
     }
     if let Some(pipe) = process.stdout.take() {
         thread::spawn(move || listen(pipe, &reporter));
     }
     (orders, reports)
+}
+
+/// Passes on what the child logs, on a thread whose end the channel tells.
+fn hear(process: &mut process::Child, model: &ModelId, last: &LastWords) -> Receiver<()> {
+    let (ended, heard) = mpsc::channel();
+    if let Some(pipe) = process.stderr.take() {
+        let (model, last) = (model.clone(), last.clone());
+        thread::spawn(move || {
+            logs::forward(pipe, &model, &last);
+            drop(ended);
+        });
+    }
+    heard
 }
 
 /// Writes orders until there are no more, or nobody reads them.
@@ -205,7 +231,7 @@ fn give(mut pipe: ChildStdin, queue: &Receiver<Order>) {
 }
 
 /// Reads reports until the pipe ends or brings what is none.
-fn listen(mut pipe: impl std::io::Read, reporter: &Sender<Incoming>) {
+fn listen(mut pipe: impl std::io::Read, reporter: &SyncSender<Incoming>) {
     while let Some(report) = frame::read(&mut pipe).transpose() {
         let is_last = report.is_err();
         if reporter.send(report).is_err() || is_last {
@@ -218,7 +244,11 @@ const fn kind(report: &Report) -> &'static str {
     match report {
         Report::Ready { .. } => "ready",
         Report::Text { .. } => "text",
-        Report::Done(_) => "an answer",
-        Report::Failed(_) => "a failure",
+        Report::Done { .. } => "an answer",
+        Report::Failed { .. } => "a failure",
     }
+}
+
+fn reported(failure: Failure) -> ProcessError {
+    ProcessError::Reported { text: failure.text, code: failure.code }
 }

@@ -9,14 +9,19 @@ use xenon_protocol::{
 use crate::{ExecutorError, TaskOutput, error::is_out_of_memory};
 
 /// Version of these messages. Another version is refused, not guessed at.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What the node asks for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Order {
     /// Run this task.
-    Run(TaskSpec),
+    Run {
+        /// Orders so far, this one included. Every report of the task repeats it.
+        number: u64,
+        /// The task.
+        task: Box<TaskSpec>,
+    },
 }
 
 /// What the child answers.
@@ -32,15 +37,27 @@ pub(crate) enum Report {
     },
     /// A piece of the answer to the task in hand.
     Text {
+        /// The order's number.
+        number: u64,
         /// The choice that it belongs to.
         index: u32,
         /// The piece.
         text: String,
     },
     /// The task in hand is done.
-    Done(TaskOutput),
+    Done {
+        /// The order's number.
+        number: u64,
+        /// What it came to.
+        output: TaskOutput,
+    },
     /// The task in hand, or loading the model, failed.
-    Failed(Failure),
+    Failed {
+        /// The order's number; none while the model is loaded.
+        number: Option<u64>,
+        /// Why.
+        failure: Failure,
+    },
 }
 
 /// An error of the executor, as it crosses the pipe.

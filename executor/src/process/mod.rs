@@ -15,6 +15,7 @@ mod backoff;
 mod child;
 mod ending;
 mod error;
+mod estimate;
 mod frame;
 mod logs;
 mod message;

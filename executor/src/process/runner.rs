@@ -11,6 +11,7 @@ use super::{
     ChildCommand, Monitor, ProcessError, Running,
     backoff::Backoff,
     child::{Child, Deadline},
+    estimate::Estimate,
     monitor::ChildStatus,
 };
 use crate::{
@@ -46,6 +47,7 @@ pub struct ProcessRunner {
     budget: Budget,
     loaded: BTreeMap<ModelId, Loaded>,
     backoff: BTreeMap<ModelId, Backoff>,
+    estimates: BTreeMap<ModelId, Estimate>,
     tasks: u64,
     monitor: Monitor,
 }
@@ -86,6 +88,7 @@ impl ProcessRunner {
             budget: Budget::new(config.memory.unwrap_or(share)),
             loaded: BTreeMap::new(),
             backoff: BTreeMap::new(),
+            estimates: BTreeMap::new(),
             tasks: 0,
             monitor: Monitor::default(),
         };
@@ -149,16 +152,23 @@ impl ProcessRunner {
         task.validate().map_err(ExecutorError::from)?;
         let installed = self.store.find(task.model())?;
         let model = installed.manifest.model.clone();
-        let demand = Needs::of(installed)?.demand(task);
+        let demand = self.estimate(&model, Needs::of(installed)?.demand(task));
         self.make_room(&model, demand)?;
+        self.load(&model, demand.model, until)?;
         self.monitor.update(|status| status.running = Some(Running { model: model.clone(), pieces: 0 }));
-        let outcome = self.run_in_child(&model, demand, task, until, on_text);
+        let outcome = self.run_in_child(&model, task, until, on_text);
         self.monitor.update(|status| status.running = None);
         if let Err(error) = &outcome {
-            self.learn(&model, demand, error);
+            self.learn_from_task(&model, error);
         }
         self.show_loaded(None);
         outcome
+    }
+
+    /// What a task needs, as far as earlier tasks of the model have shown.
+    fn estimate(&self, model: &ModelId, demand: Demand) -> Demand {
+        let task = self.estimates.get(model).map_or(demand.task, |estimate| estimate.of(demand.task));
+        Demand { task, ..demand }
     }
 
     /// Forgets the children that ended while they had nothing to do.
@@ -184,12 +194,10 @@ impl ProcessRunner {
     fn run_in_child(
         &mut self,
         model: &ModelId,
-        demand: Demand,
         task: &TaskSpec,
         until: Deadline,
         on_text: &mut dyn FnMut(u32, &str),
     ) -> Result<TaskOutput, ProcessError> {
-        self.load(model, demand.model, until)?;
         let Some(loaded) = self.loaded.get_mut(model) else {
             return Err(ProcessError::NotStarted { model: model.clone(), reason: "it is gone".to_owned() });
         };
@@ -211,7 +219,9 @@ impl ProcessRunner {
         }
         self.rest(model, until)?;
         tracing::info!(%model, "starting a process for the model");
-        let child = Child::start(&self.child, model, until)?;
+        let child = Child::start(&self.child, model, until).inspect_err(|error| {
+            self.learn_from_start(model, bytes, error);
+        })?;
         self.loaded.insert(model.clone(), Loaded { child, bytes, used: self.tasks });
         self.show_loaded(None);
         Ok(())
@@ -228,17 +238,34 @@ impl ProcessRunner {
         Ok(())
     }
 
-    /// Draws the conclusions from a failure: who is of no more use is ended, and memory that was not there is not counted on.
-    fn learn(&mut self, model: &ModelId, demand: Demand, error: &ProcessError) {
-        if error.ends_the_child() && !matches!(error, ProcessError::Resting { .. }) {
-            self.loaded.remove(model);
-            self.backoff.entry(model.clone()).or_default().fail(Instant::now());
-            self.monitor.update(|status| status.lost_children += 1);
+    /// Draws the conclusions from a child that did not load its model. What was there for the model was not enough, so that
+    /// much is not counted on any more.
+    fn learn_from_start(&mut self, model: &ModelId, bytes: u64, error: &ProcessError) {
+        if error.ends_the_child() {
+            self.lose(model);
         }
         if error.shows_a_lack_of_memory() {
             let others: u64 = self.residents().iter().map(|resident| resident.bytes).sum();
-            self.lower(others.saturating_add(demand.total()));
+            self.lower(others.saturating_add(bytes));
         }
+    }
+
+    /// Draws the conclusions from a task that failed: a child that is of no more use is ended, and a task that took more
+    /// memory than was reckoned says something about the tasks of its model, and nothing about the machine.
+    fn learn_from_task(&mut self, model: &ModelId, error: &ProcessError) {
+        if error.ends_the_child() {
+            self.lose(model);
+        }
+        if error.shows_a_lack_of_memory() {
+            tracing::warn!(%model, "memory ran out: its tasks are reckoned to need twice as much from here on");
+            self.estimates.entry(model.clone()).or_default().raise();
+        }
+    }
+
+    fn lose(&mut self, model: &ModelId) {
+        self.loaded.remove(model);
+        self.backoff.entry(model.clone()).or_default().fail(Instant::now());
+        self.monitor.update(|status| status.lost_children += 1);
     }
 
     fn lower(&mut self, taken: u64) {

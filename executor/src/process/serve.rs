@@ -5,6 +5,7 @@ use std::{
     process,
     sync::mpsc::{self, Receiver},
     thread,
+    time::Duration,
 };
 
 use xenon_protocol::task::{ModelId, TaskSpec};
@@ -14,6 +15,9 @@ use super::{
     message::{Failure, Order, Report, VERSION},
 };
 use crate::{Executor, ExecutorConfig, ExecutorError};
+
+/// Time that an orderly end may take.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What a child is told when it starts.
 #[derive(Clone, Debug)]
@@ -39,7 +43,7 @@ pub fn serve(config: &ChildConfig, orders: impl Read + Send + 'static, mut repor
             tell(&mut reports, &Report::Ready { version: VERSION, model: config.model.clone() });
             work(executor, &orders, &mut reports);
         }
-        Err(error) => tell(&mut reports, &Report::Failed(Failure::from(&error))),
+        Err(error) => tell(&mut reports, &Report::Failed { number: None, failure: Failure::from(&error) }),
     }
 }
 
@@ -49,34 +53,59 @@ fn open(config: &ChildConfig) -> Result<Executor, ExecutorError> {
     Ok(executor)
 }
 
-fn work(mut executor: Executor, orders: &Receiver<TaskSpec>, reports: &mut impl Write) {
-    while let Ok(task) = orders.recv() {
-        let on_text = |index, text: &str| tell(reports, &Report::Text { index, text: text.to_owned() });
-        let outcome = executor.run(&task, on_text);
-        let report = outcome.map_or_else(|error| Report::Failed(Failure::from(&error)), Report::Done);
+fn work(mut executor: Executor, orders: &Receiver<(u64, TaskSpec)>, reports: &mut impl Write) {
+    while let Ok((number, task)) = orders.recv() {
+        let on_text = |index, text: &str| tell(reports, &Report::Text { number, index, text: text.to_owned() });
+        let report = match executor.run(&task, on_text) {
+            Ok(output) => Report::Done { number, output },
+            Err(error) => Report::Failed { number: Some(number), failure: Failure::from(&error) },
+        };
         tell(reports, &report);
     }
 }
 
 /// Reads orders on a thread of its own, which ends the process with them.
-fn watch(mut orders: impl Read + Send + 'static) -> Receiver<TaskSpec> {
-    let (sender, queue) = mpsc::channel();
+fn watch(mut orders: impl Read + Send + 'static) -> Receiver<(u64, TaskSpec)> {
+    // One order is given at a time.
+    let (sender, queue) = mpsc::sync_channel(1);
     thread::spawn(move || {
-        while let Ok(Some(Order::Run(task))) = frame::read(&mut orders) {
-            if sender.send(task).is_err() {
+        while let Ok(Some(Order::Run { number, task })) = frame::read(&mut orders) {
+            if sender.send((number, *task)).is_err() {
                 break;
             }
         }
-        process::exit(0);
+        end(0);
     });
     queue
+}
+
+/// Ends the process while its other threads compute. What the runtime and its libraries do at an orderly end can wait for
+/// such a thread, or fail over what it still uses: then the process ends itself the hard way.
+fn end(status: i32) -> ! {
+    thread::spawn(|| {
+        thread::sleep(FAREWELL);
+        kill_this_process();
+    });
+    process::exit(status)
+}
+
+#[cfg(unix)]
+fn kill_this_process() {
+    use rustix::process::{Signal, getpid, kill_process};
+    // There is nobody left to tell if this fails too.
+    let _ = kill_process(getpid(), Signal::KILL);
+}
+
+#[cfg(not(unix))]
+fn kill_this_process() {
+    process::abort();
 }
 
 /// Without anybody to report to there is nothing left to do.
 fn tell(reports: &mut impl Write, report: &Report) {
     if let Err(error) = frame::write(reports, report) {
         tracing::debug!(%error, "the node does not listen any more");
-        process::exit(1);
+        end(1);
     }
 }
 

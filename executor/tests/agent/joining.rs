@@ -1,7 +1,7 @@
 //! Who may work for which node.
 
-use alloy::primitives::{U256, aliases::U96};
-use xenon_executor::agent::{Applicant, NodeAgent, join_network};
+use alloy::primitives::{B256, U256, aliases::U96};
+use xenon_executor::agent::{Applicant, NodeAgent, check_class, join_network};
 use xenon_protocol::{
     chain::{Account, Call, Chain},
     contracts::{Node, State, Task},
@@ -31,6 +31,17 @@ async fn a_network_that_is_not_there_is_named() {
     let error =
         NodeAgent::new(world.config(&world.data_dir(0)), account, nowhere, Echo::default()).await.err().unwrap();
     assert_eq!(error.code(), "XP-304");
+}
+
+#[tokio::test]
+async fn a_node_of_another_class_than_its_machine_is_told_to_join_anew() {
+    let world = World::with_nodes(1).await;
+    let node = world.nodes[0];
+    let error = check_class(&world.chain, &world.at, node, B256::repeat_byte(2)).await.unwrap_err();
+    assert_eq!((error.code(), error.is_worth_retrying()), ("XA-014", false));
+    let text = error.to_string();
+    assert!(text.contains(&format!("node {node}")) && text.contains("quit with it and join anew"), "{text}");
+    check_class(&world.chain, &world.at, node, applicant(key(0)).class_hash).await.unwrap();
 }
 
 #[tokio::test]

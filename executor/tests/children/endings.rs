@@ -53,6 +53,12 @@ fn a_runtime_that_gets_no_memory_and_aborts_was_out_of_memory() {
 }
 
 #[test]
+fn last_words_that_come_after_the_end_are_waited_for() {
+    let late = "(exec >&-; sleep 0.2; echo 'std::bad_alloc' >&2) & kill -ABRT $$";
+    assert_is(&ending(late), "XE-093", ErrorCode::OutOfMemory);
+}
+
+#[test]
 fn what_is_no_message_is_refused() {
     for garbage in ["printf 'Hello, world!'", "printf '\\002\\000\\000\\000{}'", "printf '\\377\\377\\377\\377'"] {
         assert_is(&ending(&format!("{garbage}; sleep 60")), "XE-095", ErrorCode::ExecutionFailed);
@@ -62,6 +68,16 @@ fn what_is_no_message_is_refused() {
 #[test]
 fn a_child_that_says_twice_that_it_is_ready_is_refused() {
     assert_is(&ending("ready \"$@\"; sleep 60"), "XE-095", ErrorCode::ExecutionFailed);
+}
+
+#[test]
+fn an_answer_to_another_task_is_refused() {
+    let nursery = Nursery::new(1);
+    for number in [0, 2] {
+        nursery.answers("m1", |_| frame(&json!({ "done": { "number": number, "output": output("I am m1") } })));
+        let mut runner = nursery.runner(Nursery::obedient());
+        assert_is(&run(&mut runner).unwrap_err(), "XE-095", ErrorCode::ExecutionFailed);
+    }
 }
 
 #[test]
@@ -97,7 +113,7 @@ fn a_program_that_cannot_be_started_is_named() {
 #[test]
 fn another_version_or_another_model_is_refused() {
     let nursery = Nursery::new(1);
-    for ready in [json!({ "version": 2, "model": "a/m1@1" }), json!({ "version": 1, "model": "a/m2@1" })] {
+    for ready in [json!({ "version": 1, "model": "a/m1@1" }), json!({ "version": 2, "model": "a/m2@1" })] {
         nursery.put("ready-m1@1", &frame(&json!({ "ready": ready })));
         let error = run(&mut nursery.runner(&format!("{READY}sleep 60"))).unwrap_err();
         assert_is(&error, "XE-096", ErrorCode::ExecutionFailed);
@@ -108,7 +124,7 @@ fn another_version_or_another_model_is_refused() {
 fn an_error_of_the_model_is_passed_on_as_it_is_and_the_child_stays() {
     let nursery = Nursery::new(1);
     let failure = json!({ "text": "XE-031: too long; shorten it", "code": "task_too_large" });
-    nursery.put("done-m1@1", &frame(&json!({ "failed": failure })));
+    nursery.answers("m1", |number| frame(&json!({ "failed": { "number": number, "failure": failure } })));
     let mut runner = nursery.runner(Nursery::obedient());
     assert_is(&run(&mut runner).unwrap_err(), "XE-031", ErrorCode::TaskTooLarge);
     let first = pid(&runner).expect("it stays");
@@ -117,12 +133,27 @@ fn an_error_of_the_model_is_passed_on_as_it_is_and_the_child_stays() {
 }
 
 #[test]
-fn a_child_that_reports_a_lack_of_memory_is_ended_and_less_is_counted_on() {
-    let nursery = Nursery::new(1 << 30);
+fn a_task_that_runs_out_of_memory_ends_its_child_and_withdraws_no_model() {
+    let nursery = Nursery::new(1);
     let failure = json!({ "text": "XE-041: out of memory", "code": "out_of_memory" });
-    nursery.put("done-m1@1", &frame(&json!({ "failed": failure })));
-    let mut runner = nursery.runner_with(Nursery::obedient(), Some(100 << 30), None);
+    nursery.answers("m1", |number| frame(&json!({ "failed": { "number": number, "failure": failure } })));
+    // Room for a model, its process and half of what its tasks are reckoned to take from then on.
+    let memory = 128 << 20;
+    let mut runner = nursery.runner_with(Nursery::obedient(), Some(memory), None);
     assert_is(&run(&mut runner).unwrap_err(), "XE-041", ErrorCode::OutOfMemory);
+    let status = runner.monitor().status();
+    assert!(status.children.is_empty() && !status.is_exhausted(), "{status:?}");
+    assert_eq!((status.budget, status.offered.len()), (memory, 3));
+    assert_is(&run(&mut runner).unwrap_err(), "XE-090", ErrorCode::OutOfMemory);
+    let other = runner.run_limited(&task("a/m2"), PATIENCE, &mut |_, _| {});
+    assert_eq!(other.unwrap(), output("I am m2"));
+}
+
+#[test]
+fn a_model_that_runs_out_of_memory_while_it_is_loaded_lowers_what_is_counted_on() {
+    let nursery = Nursery::new(1 << 30);
+    let mut runner = nursery.runner_with("kill -KILL $$", Some(100 << 30), None);
+    assert_is(&run(&mut runner).unwrap_err(), "XE-093", ErrorCode::OutOfMemory);
     let status = runner.monitor().status();
     assert!(status.children.is_empty() && status.is_exhausted(), "{status:?}");
     assert!(status.budget < 2 << 30, "{status:?}");
@@ -176,9 +207,10 @@ fn one_that_keeps_failing_is_not_started_again_at_once() {
 #[test]
 fn text_is_passed_on_as_it_comes() {
     let nursery = Nursery::new(1);
-    let text = |index: u32, text: &str| frame(&json!({ "text": { "index": index, "text": text } }));
-    let done = frame(&json!({ "done": output("Hi.") }));
-    nursery.put("done-m1@1", &[text(0, "H"), text(1, "é"), text(0, "i."), done].concat());
+    let text = |index: u32, text: &str| frame(&json!({ "text": { "number": 1, "index": index, "text": text } }));
+    let done = frame(&json!({ "done": { "number": 1, "output": output("Hi.") } }));
+    let all = [text(0, "H"), text(1, "é"), text(0, "i."), done].concat();
+    nursery.answers("m1", |_| all.clone());
     let mut pieces = Vec::new();
     let mut runner = nursery.runner(Nursery::obedient());
     let outcome = runner.run_limited(&task("a/m1"), PATIENCE, &mut |index, text| pieces.push((index, text.to_owned())));

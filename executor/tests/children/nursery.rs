@@ -51,9 +51,10 @@ impl Nursery {
             let files = json!({ "model.onnx": { "size": bytes, "sha256": "" } });
             let manifest = json!({ "model": format!("a/{name}@1"), "files": files });
             fs::write(folder.join("xenon.json"), manifest.to_string()).unwrap();
-            let ready = json!({ "ready": { "version": 1, "model": format!("a/{name}@1") } });
+            let ready = json!({ "ready": { "version": 2, "model": format!("a/{name}@1") } });
             nursery.put(&format!("ready-{name}@1"), &frame(&ready));
-            nursery.put(&format!("done-{name}@1"), &frame(&json!({ "done": output(&format!("I am {name}")) })));
+            let output = output(&format!("I am {name}"));
+            nursery.answers(name, |number| frame(&json!({ "done": { "number": number, "output": output } })));
         }
         nursery
     }
@@ -64,6 +65,13 @@ impl Nursery {
 
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
         fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// What the children of a model say to their first orders, by the order's number.
+    pub(crate) fn answers(&self, name: &str, answer: impl Fn(u64) -> Vec<u8>) {
+        for number in 1..=9 {
+            self.put(&format!("done-{name}@1-{number}"), &answer(number));
+        }
     }
 
     /// A runner whose children run this script, with so much memory for models.
@@ -84,8 +92,10 @@ impl Nursery {
     pub(crate) const fn obedient() -> &'static str {
         r#"ready() { cat "$DIR/ready-${2##*/}"; }
         ready "$@"
+        number=0
         while [ "$(dd bs=65536 count=1 2> /dev/null | wc -c)" -gt 0 ]; do
-            cat "$DIR/done-${2##*/}"
+            number=$((number + 1))
+            cat "$DIR/done-${2##*/}-$number"
         done"#
     }
 }

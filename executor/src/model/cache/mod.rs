@@ -27,7 +27,7 @@ pub use self::{
     pins::{Pin, Pins},
     record::Record,
 };
-use super::{InstalledModel, MANIFEST, Manifest, ModelFolder, ModelStore, StoreError};
+use super::{InstalledModel, MANIFEST, Manifest, ModelStore, StoreError};
 use crate::error::ExecutorError;
 
 /// How often the use of a model in use is recorded.
@@ -119,7 +119,7 @@ impl ModelCache {
     pub fn verify(&self, model: &ModelId) -> Result<(), ExecutorError> {
         let store = ModelStore::open(self.layout.root())?;
         let installed = store.find(model)?;
-        installed.manifest.verify(&ModelFolder::open(&installed.folder)?)?;
+        installed.verify()?;
         Ok(self.pins()?.check(&installed.manifest)?)
     }
 
@@ -132,7 +132,7 @@ impl ModelCache {
     pub fn pin(&self, model: &ModelId) -> Result<Pin, ExecutorError> {
         let store = ModelStore::open(self.layout.root())?;
         let installed = store.find(model)?;
-        installed.manifest.verify(&ModelFolder::open(&installed.folder)?)?;
+        installed.verify()?;
         let record = self.record(installed)?;
         let (source, folder) = record.map_or_else(Default::default, |record| (Some(record.source), record.folder));
         let Manifest { files, shares_passes, .. } = installed.manifest.clone();

@@ -3,6 +3,7 @@
 use std::{
     error::Error as _,
     fmt,
+    net::{Ipv4Addr, Ipv6Addr},
     time::{Duration, SystemTime},
 };
 
@@ -150,6 +151,7 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(endpoint: Url, token: Option<HubToken>, policy: RetryPolicy) -> Result<Self, StoreError> {
+        refuse_password(&endpoint)?;
         let client = Client::builder()
             .user_agent(concat!("xenon/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_LIMIT)
@@ -266,6 +268,15 @@ fn next_page(url: &Url, headers: &HeaderMap) -> Option<Url> {
     (next.origin() == url.origin()).then_some(next)
 }
 
+/// Every message about the hub holds its address, so that must hold no secret.
+fn refuse_password(endpoint: &Url) -> Result<(), StoreError> {
+    if endpoint.username().is_empty() && endpoint.password().is_none() {
+        return Ok(());
+    }
+    let reason = "it holds a user name or a password, which would be shown; set HF_TOKEN instead";
+    Err(StoreError::AddressRefused { url: endpoint.origin().ascii_serialization(), reason })
+}
+
 /// Nobody can listen on the way to this address.
 fn is_private(url: &Url) -> bool {
     let this_machine = match url.host() {
@@ -277,18 +288,53 @@ fn is_private(url: &Url) -> bool {
     url.scheme() == "https" || this_machine
 }
 
-/// Hubs send large files from other servers, so redirects are followed, a few and never to a less private one.
+/// Hubs send large files from other servers, so redirects are followed: a few, never to a less private address, and never
+/// from one host into the network behind this machine.
 fn redirects() -> redirect::Policy {
     redirect::Policy::custom(|attempt| {
-        let downgrade = attempt.previous().last().is_some_and(|from| is_private(from) && !is_private(attempt.url()));
-        if downgrade {
-            attempt.error("it leads from https to plain http")
+        let refusal = attempt.previous().last().and_then(|from| refused_redirect(from, attempt.url()));
+        if let Some(reason) = refusal {
+            attempt.error(reason)
         } else if attempt.previous().len() > MAX_REDIRECTS {
             attempt.error("it leads from one address to the next without end")
         } else {
             attempt.follow()
         }
     })
+}
+
+/// Why a redirect is not followed, if it is not.
+fn refused_redirect(from: &Url, to: &Url) -> Option<&'static str> {
+    if is_private(from) && !is_private(to) {
+        Some("it leads from https to plain http")
+    } else if from.host() != to.host() && is_internal(to) {
+        Some("it leads from another host into this machine's own network")
+    } else {
+        None
+    }
+}
+
+/// Whether an address is this machine's or of the network that it is in, and so none of a public server.
+fn is_internal(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => is_internal_v4(address),
+        Some(url::Host::Ipv6(address)) => is_internal_v6(address),
+        Some(url::Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.strip_suffix(".localhost").is_some()
+        }
+        None => true,
+    }
+}
+
+const fn is_internal_v4(address: Ipv4Addr) -> bool {
+    address.is_loopback() || address.is_link_local() || address.is_private() || address.is_unspecified()
+}
+
+fn is_internal_v6(address: Ipv6Addr) -> bool {
+    let own = address.is_loopback() || address.is_unspecified();
+    let network = address.is_unique_local() || address.is_unicast_link_local();
+    own || network || address.to_ipv4_mapped().is_some_and(is_internal_v4)
 }
 
 /// An error with what caused it. Addresses are left out: signed ones of content servers are keys for a time.
@@ -388,6 +434,55 @@ mod tests {
         }
         assert_eq!(shown("https://hub", "https://hub/x").unwrap(), "Bearer hf_secret");
         assert!(shown("http://127.0.0.1:1", "http://127.0.0.1:1/x").is_some());
+    }
+
+    #[test]
+    fn no_redirect_leads_to_plain_http_or_from_another_host_into_the_own_network() {
+        let refused = |from: &str, to: &str| refused_redirect(&from.parse().unwrap(), &to.parse().unwrap());
+        for to in ["http://hub/x", "http://other/x", "http://10.0.0.1/x"] {
+            assert_eq!(refused("https://hub/x", to), Some("it leads from https to plain http"), "{to}");
+        }
+        for host in [
+            "127.0.0.1",
+            "127.9.9.9",
+            "0.0.0.0",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "[::1]",
+            "[::]",
+            "[fc00::1]",
+            "[fe80::1]",
+            "[::ffff:10.0.0.1]",
+            "localhost",
+            "localhost.",
+            "x.localhost",
+        ] {
+            let to = format!("https://{host}/x");
+            let reason = Some("it leads from another host into this machine's own network");
+            assert_eq!(refused("https://hub/x", &to), reason, "{to}");
+            assert_eq!(refused("http://hub/x", &to), reason, "{to}");
+        }
+        for (from, to) in [
+            ("https://hub/x", "https://cdn/y"),
+            ("http://hub/x", "http://cdn/y"),
+            ("http://127.0.0.1:1/x", "http://127.0.0.1:2/y"),
+            ("https://10.0.0.1/x", "https://10.0.0.1/y"),
+            ("https://hub/x", "https://172.32.0.1/y"),
+            ("https://hub/x", "https://[2001:db8::1]/y"),
+        ] {
+            assert_eq!(refused(from, to), None, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn a_hub_whose_address_holds_a_password_is_refused_without_showing_it() {
+        for endpoint in ["https://user:swordfish@hub/x", "https://swordfish@hub", "https://:swordfish@hub"] {
+            let error = Http::new(endpoint.parse().unwrap(), None, RetryPolicy::default()).unwrap_err();
+            assert_eq!(error.code(), "XE-125");
+            assert!(error.to_string().contains("https://hub ") && !error.to_string().contains("swordfish"), "{error}");
+        }
     }
 
     #[test]

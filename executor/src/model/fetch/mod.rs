@@ -187,8 +187,12 @@ impl Fetcher {
         let exact = exact_name(request).and_then(|name| store.find(&name).ok());
         let known = if self.config.offline { exact.or_else(|| self.asked_before(request, &store)) } else { exact };
         match known {
-            // Which files a choice means cannot be told without the listing.
-            Some(installed) if self.config.offline || is_default(&request.selection) => {
+            // Which files a choice means, and whether two sources give the same, cannot be told without the listing.
+            Some(installed) if self.config.offline => {
+                self.came_from(installed, request)?.map_or(Ok(()), |other| Err(differs(installed, other)))?;
+                Ok(Some(self.present(installed, None)?))
+            }
+            Some(installed) if is_default(&request.selection) && self.came_from(installed, request)?.is_none() => {
                 Ok(Some(self.present(installed, None)?))
             }
             _ if self.config.offline => Err(StoreError::Offline { missing: missing(request) }.into()),
@@ -219,14 +223,23 @@ impl Fetcher {
     fn present(&self, installed: &InstalledModel, plan: Option<&Plan>) -> Result<Fetched, StoreError> {
         let manifest = &installed.manifest;
         self.cache.pins()?.check(manifest)?;
-        let absent = |file: &&PlannedFile| !manifest.files.contains_key(file.path.as_str());
-        if let Some(file) = plan.and_then(|plan| plan.files.iter().find(absent)) {
-            return Err(StoreError::OtherFiles { model: manifest.model.clone(), file: file.path.to_string() });
+        for file in plan.into_iter().flat_map(|plan| &plan.files) {
+            compare(installed, file)?;
         }
         if self.cache.record(installed)?.is_some() {
             touch(&self.cache.layout, &manifest.model)?;
         }
         Ok(Fetched { model: manifest.model.clone(), folder: installed.folder.clone(), present: true })
+    }
+
+    /// The source that an installed model came from, if it is not the one that is asked for. What was put there by hand, or
+    /// is pinned, comes from wherever it does.
+    fn came_from(&self, installed: &InstalledModel, request: &FetchRequest) -> Result<Option<String>, StoreError> {
+        let Some(record) = self.cache.record(installed)? else { return Ok(None) };
+        let asked = request.source.to_string();
+        let is_pinned = self.cache.pins()?.models.contains_key(&installed.manifest.model);
+        let is_other = !is_pinned && record.asked != asked && !is_of_source(&record.source, &request.source);
+        Ok(is_other.then(|| format!("from {}", record.source)))
     }
 
     /// What to fetch: as the pin says, or else as the source says now.
@@ -327,6 +340,39 @@ impl Fetcher {
             .try_for_each_concurrent(self.config.parallel.get(), |partial| partial.complete(&self.http, report))
             .await
     }
+}
+
+/// Whether a source that names a commit is one of what was asked for. Without a revision any commit will do.
+fn is_of_source(source: &str, asked: &Source) -> bool {
+    match asked {
+        Source::Hub { repository, revision: None } => {
+            source.strip_prefix(repository.as_str()).is_some_and(|rest| rest.starts_with('@'))
+        }
+        asked => source == asked.to_string(),
+    }
+}
+
+/// Checks that a file of a plan is installed with the content that the plan says.
+fn compare(installed: &InstalledModel, file: &PlannedFile) -> Result<(), StoreError> {
+    let Some(record) = installed.manifest.files.get(file.path.as_str()) else {
+        return Err(differs(installed, format!("without {}", file.path)));
+    };
+    let found = match &file.hash {
+        FileHash::Sha256(_) => record.sha256.clone(),
+        // Only small files have such a hash, and no manifest holds it.
+        git @ FileHash::GitBlob(_) => {
+            let path = installed.folder.join(file.path.as_str());
+            git.of_file(&path).map_err(|error| StoreError::disk(&path, &error))?
+        }
+    };
+    if record.size == file.size && found == file.hash.hex() {
+        return Ok(());
+    }
+    Err(differs(installed, format!("with another {}", file.path)))
+}
+
+fn differs(installed: &InstalledModel, how: String) -> StoreError {
+    StoreError::OtherFiles { model: installed.manifest.model.clone(), how }
 }
 
 /// The name of the one content that a request can mean, if it names one.
