@@ -260,7 +260,8 @@ async fn a_node_that_can_run_nothing_pauses_itself_with_the_reason() {
         report(&network, 0).filter(|report| report["standing"].as_str().is_some_and(|text| text.starts_with("paused")))
     });
     assert!(report["pause"].as_str().unwrap().contains("no installed model fits"), "{report}");
-    assert_eq!(report["runner"]["too_large"][0], "xenon/sum-chat-1m@1", "{report}");
+    let too_large = report["runner"]["too_large"].as_array().unwrap();
+    assert!(too_large.iter().any(|model| model == "xenon/sum-chat-1m@1"), "{report}");
     let status = stdout(&network.xenon().args(["node", "status", "1"]).output().unwrap());
     assert!(status.contains("paused by its operator"), "{status}");
 }
