@@ -56,7 +56,9 @@ fn pictures_are_those_of_diffusers() {
     let cases: Vec<Value> = serde_json::from_slice(&fs::read(vectors().join("cases.json")).unwrap()).unwrap();
     assert_eq!(cases.len(), 11);
     let root = install(&["plain", "large", "consistent"]);
-    LORAS.iter().for_each(|name| install_lora(&root, name));
+    for name in LORAS {
+        install_lora(&root, name);
+    }
     let mut executor = open(&root);
     for case in cases {
         let task = task_of(&case);
@@ -129,14 +131,14 @@ fn a_file_that_was_changed_after_its_manifest_is_found() {
 }
 
 /// A file with one pair of matrices of these shapes.
-fn write_lora(root: &tempfile::TempDir, module: &str, down: Vec<usize>, up: Vec<usize>) {
+fn write_lora(root: &tempfile::TempDir, module: &str, down: &[usize], up: &[usize]) {
     let folder = root.path().join("odd");
     fs::create_dir_all(&folder).unwrap();
     let (zeros, view) = (vec![0; 4096], |shape: Vec<usize>, data| TensorView::new(Dtype::F32, shape, data).unwrap());
     let bytes = |shape: &[usize]| &zeros[..4 * shape.iter().product::<usize>()];
     let tensors = BTreeMap::from([
-        (format!("{module}.lora_A.weight"), view(down.clone(), bytes(&down))),
-        (format!("{module}.lora_B.weight"), view(up.clone(), bytes(&up))),
+        (format!("{module}.lora_A.weight"), view(down.to_vec(), bytes(down))),
+        (format!("{module}.lora_B.weight"), view(up.to_vec(), bytes(up))),
     ]);
     serialize_to_file(tensors, None, &folder.join("odd.safetensors")).unwrap();
     describe_lora(&folder, "odd");
@@ -153,7 +155,7 @@ fn adaptations_that_do_not_fit_are_refused_by_name() {
     ];
     for (module, down, up, code, named) in cases {
         let root = install(&["plain"]);
-        write_lora(&root, module, down, up);
+        write_lora(&root, module, &down, &up);
         let lora = xenon_protocol::task::Lora { name: "tiny/odd".parse().unwrap(), scale: 1.0 };
         let task = SdTask { loras: vec![lora], ..task("plain", "red", 2) };
         let error = open(&root).run(&TaskSpec::Sd(task), |_, _| ()).unwrap_err();

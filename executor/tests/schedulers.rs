@@ -1,5 +1,11 @@
 //! The schedulers make the steps that diffusers makes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, reason = "tests")]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
 
 use proptest::prelude::*;
 use serde::Deserialize;

@@ -1,5 +1,5 @@
 //! The repository's small Stable Diffusion model: what it draws is what it was asked for.
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::print_stdout, reason = "a test fails by panicking")]
 
 #[path = "shapes/check.rs"]
 mod check;

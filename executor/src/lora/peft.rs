@@ -21,7 +21,7 @@ pub(super) const PREFIX: &str = "base_model.model.";
 /// What diffusers calls the configuration in a file's header.
 const HEADER_ENTRY: &str = "lora_adapter_metadata";
 
-/// Settings that make something else of the matrices than PEFT's plain LoRA.
+/// Settings that make something else of the two matrices than their scaled product.
 const UNSUPPORTED: [&str; 9] = [
     "use_dora",
     "use_qalora",

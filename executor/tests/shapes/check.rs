@@ -1,4 +1,4 @@
-//! Which colour and which shape a picture shows: the check of script/models/shapes_check.py, step by step.
+//! Which colour and which shape a picture shows: the check that the model card describes, step by step.
 
 use std::f64::consts::{PI, TAU};
 
