@@ -32,7 +32,7 @@ use xenon_executor::{
     runtime,
     text::Variant,
 };
-use xenon_protocol::task::{Dtype, GenerationConfig, QuantizeBits};
+use xenon_protocol::task::{Dtype, GenerationConfig, GptTask, QuantizeBits, TaskSpec};
 
 const FOUR: QuantizeBits = QuantizeBits::Four;
 const EIGHT: QuantizeBits = QuantizeBits::Eight;
@@ -480,14 +480,16 @@ fn sums_in_eight_bits_are_those_in_full() {
     run(&Job { out, name, ..job(&sum_chat::folder(), EIGHT) }).unwrap();
     let config = ExecutorConfig { intra_threads: 1.try_into().ok(), ..ExecutorConfig::new(root.path().to_owned()) };
     let (mut quantised, mut full) = (Executor::open(&config).unwrap(), executor(1));
-    let answer = |executor: &mut Executor, question: &str| {
-        let task = ask(question, GenerationConfig::greedy(8));
+    let answer = |executor: &mut Executor, question: &str, bits: Option<QuantizeBits>| {
+        let TaskSpec::Gpt(task) = ask(question, GenerationConfig::greedy(8)) else { panic!("a chat") };
+        let task = TaskSpec::Gpt(GptTask { quantize_bits: bits, ..task });
         executor.run(&task, |_, _| ()).unwrap().reply.chat().unwrap().choices[0].message.content.clone()
     };
     let sums: Vec<(u32, u32)> = (0..60).map(|place| (place * 37 % 100, place * 61 % 100)).collect();
     let mut differ = |&&(a, b): &&(u32, u32)| {
         let question = format!("What is {a} + {b}?");
-        let (full, quantised) = (answer(&mut full, &question), answer(&mut quantised, &question));
+        let (full, quantised) =
+            (answer(&mut full, &question, None), answer(&mut quantised, &question, Some(QuantizeBits::Eight)));
         full != quantised || quantised != (a + b).to_string()
     };
     let different: Vec<_> = sums.iter().filter(|sum| differ(sum)).collect();

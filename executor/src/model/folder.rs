@@ -162,11 +162,11 @@ mod tests {
 
     #[test]
     fn a_graph_is_found_in_every_layout() {
-        for graph in
-            ["model.onnx", "onnx/model.onnx", "decoder.onnx", "onnx/decoder_q4.onnx", "decoder_model_merged.onnx"]
-        {
+        for graph in ["model.onnx", "onnx/model.onnx", "decoder.onnx", "decoder_model_merged.onnx"] {
             assert_eq!(graphs(&[graph]), [("fp32".to_owned(), vec![graph.to_owned()])]);
         }
+        let q4 = "onnx/decoder_q4.onnx";
+        assert_eq!(graphs(&[q4]), [("fp32 with quantize_bits 4".to_owned(), vec![q4.to_owned()])]);
         let pair = ["onnx/decoder_model.onnx", "onnx/decoder_with_past_model.onnx"];
         assert_eq!(graphs(&pair), [("fp32".to_owned(), pair.map(ToOwned::to_owned).to_vec())]);
         assert_eq!(
