@@ -69,39 +69,6 @@ def optimum(target: Path) -> None:
     main_export(str(MODELS / "transformers"), target, task="text-generation-with-past", do_validation=False)
 
 
-def onnx_community_q4(target: Path) -> None:
-    """As transformers.js has it: the Optimum graph, its matrices as MatMulNBits of 4 bits, in the folder onnx/."""
-    import onnx
-    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-
-    graph = onnx.load(MODELS / "optimum" / "model.onnx")
-    quantizer = MatMulNBitsQuantizer(graph, block_size=BLOCK, is_symmetric=True, accuracy_level=4)
-    quantizer.process()
-    save_below_onnx(target, quantizer.model.model, "model_q4.onnx")
-
-
-def onnx_community_int8(target: Path) -> None:
-    """As transformers.js has it: the Optimum graph, quantised dynamically to 8 bits."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    (target / "onnx").mkdir()
-    quantize_dynamic(MODELS / "optimum" / "model.onnx", target / "onnx" / "model_quantized.onnx", weight_type=QuantType.QInt8)
-    copy_settings(target)
-
-
-def save_below_onnx(target: Path, graph, name: str) -> None:
-    import onnx
-
-    (target / "onnx").mkdir()
-    onnx.save(graph, target / "onnx" / name)
-    copy_settings(target)
-
-
-def copy_settings(target: Path) -> None:
-    for source in sorted((MODELS / "optimum").glob("*.json")):
-        shutil.copy(source, target)
-
-
 def genai(precision: str):
     """onnxruntime-genai's own builder: fused attention (GroupQueryAttention), cache in a shared buffer."""
 
@@ -142,8 +109,6 @@ LAYOUTS = {
     "genai-fp32": ("main", genai("fp32")),
     "genai-int8": ("main", genai("int8")),
     "genai-int4": ("main", genai("int4")),
-    "onnx-community-q4": ("main", onnx_community_q4),
-    "onnx-community-int8": ("main", onnx_community_int8),
     "gguf-f32": ("main", gguf("F32")),
     "gguf-q8_0": ("main", gguf("Q8_0")),
     "gguf-q4_0": ("main", gguf("Q4_0")),
