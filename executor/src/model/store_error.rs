@@ -216,7 +216,7 @@ pub enum StoreError {
         /// The model.
         model: ModelId,
     },
-    /// The model is there, and not as it is asked for now.
+    /// The model is installed in another form than the one asked for.
     #[error(
         "XE-122: {model} is installed {how}; remove it and fetch it again with every variant that is wanted, or fetch under another name"
     )]

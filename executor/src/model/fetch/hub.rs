@@ -54,7 +54,7 @@ struct LargeFile {
     size: u64,
 }
 
-/// The commit that a revision stands for now.
+/// The commit that a revision names.
 pub(super) async fn commit(
     http: &Http,
     endpoint: &Url,
