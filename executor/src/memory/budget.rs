@@ -100,7 +100,7 @@ impl Budget {
 }
 
 const fn fits(new: u64, budget: u64, taken: u64, free: u64) -> bool {
-    new <= free && new <= budget.saturating_sub(taken)
+    new <= free && taken.saturating_add(new) <= budget
 }
 
 #[cfg(test)]
@@ -151,6 +151,12 @@ mod tests {
         assert_eq!(room(10).unwrap(), []);
         assert_eq!(room(40).unwrap(), [id(2)]);
         assert!(room(41).is_err());
+    }
+
+    #[test]
+    fn models_beyond_a_lowered_budget_go_even_for_a_task_that_needs_nothing_new() {
+        let loaded = [resident(1, 60, 2), resident(2, 30, 1)];
+        assert_eq!(Budget::new(80).room_for(&id(1), needing(60, 0), &loaded, None).unwrap(), [id(2)]);
     }
 
     #[test]
