@@ -146,8 +146,7 @@ impl Pace {
     /// The plan of a node that does its work.
     pub fn diligent(&self, seat: &Seat<'_>, random: &mut Random) -> Plan {
         let right = truth::right(seat.task, seat.kind, seat.size, seat.class);
-        let result =
-            if seat.kind.exact { right } else { truth::with_noise(right, seat.size, self.noise_bits, random) };
+        let result = if seat.kind.exact { right } else { truth::with_noise(right, seat.size, self.noise_bits, random) };
         Plan {
             commit: Some(self.work(seat, random)),
             result,
@@ -159,7 +158,11 @@ impl Pace {
 }
 
 /// A number of milliseconds from a computed one; what cannot be expressed is the longest time.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates, and NaN gives 0")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the conversion saturates, and NaN gives 0"
+)]
 pub(crate) const fn millis(computed: f64) -> Millis {
     computed as Millis
 }

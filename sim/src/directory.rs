@@ -46,7 +46,9 @@ impl Directory {
         match event {
             Event::NodeJoined(joined) => self.at(joined.key).into_iter().collect(),
             Event::TaskCreated(created) => self.at(created.creator).into_iter().collect(),
-            Event::TaskSeated { task, nodes, .. } => self.creator(*task, before).into_iter().chain(self.agents_of(nodes)).collect(),
+            Event::TaskSeated { task, nodes, .. } => {
+                self.creator(*task, before).into_iter().chain(self.agents_of(nodes)).collect()
+            }
             Event::SeatsRefilled { nodes, .. } => self.agents_of(nodes),
             Event::Committed { task, .. } | Event::Revealed { task, .. } | Event::RevealOpened { task, .. } => {
                 self.seated(*task, before)

@@ -89,9 +89,10 @@ impl Engine {
         self.enrol(arbiter, u16::MAX, 0);
     }
 
-    /// From now on nobody creates tasks.
+    /// From now on nobody creates tasks, and no time is counted.
     pub const fn close(&mut self) {
         self.is_closing = true;
+        self.ledger.end();
     }
 
     /// Mines blocks until `timestamp`.

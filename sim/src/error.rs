@@ -58,6 +58,14 @@ pub enum SimError {
         /// Those that are like it, or all.
         known: String,
     },
+    /// A scenario did not show what it should.
+    #[error("XS-020: {broken} of {all} assertions do not hold: see the table, and run the seed alone with --seed")]
+    Broken {
+        /// How many.
+        broken: usize,
+        /// Of how many.
+        all: usize,
+    },
     /// The chain refused something that it should not have.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -82,6 +90,7 @@ impl SimError {
             Self::Refused { .. } => "XS-010",
             Self::NotConserved { .. } => "XS-011",
             Self::NoSuchMetric { .. } => "XS-012",
+            Self::Broken { .. } => "XS-020",
             Self::Chain(error) => error.code(),
             Self::Deployment(error) => error.code(),
             Self::Undecodable(_) => "XK-010",

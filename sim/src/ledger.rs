@@ -13,6 +13,7 @@ use crate::{agent::Outcome, directory::Directory};
 pub struct Ledger {
     began: u64,
     time: u64,
+    has_ended: bool,
     money: Money,
     kinds: BTreeMap<KindId, KindCount>,
     groups: BTreeMap<u16, GroupCount>,
@@ -109,11 +110,18 @@ impl Ledger {
     /// Counts anew. Money and open tasks stay.
     pub(crate) fn begin(&mut self, now: u64) {
         let (money, mut open) = (self.money, std::mem::take(&mut self.open));
-        open.values_mut().for_each(|task| task.counts = false);
+        for task in open.values_mut() {
+            task.counts = false;
+        }
         let groups = std::mem::take(&mut self.groups);
         let joined = |group: GroupCount| GroupCount { joined: group.joined, ..GroupCount::default() };
         let groups = groups.into_iter().map(|(id, group)| (id, joined(group))).collect();
-        *self = Self { money, open, groups, ..Self::new(now) };
+        *self = Self { money, groups, open, ..Self::new(now) };
+    }
+
+    /// From now on no time is counted: what follows only ends.
+    pub(crate) const fn end(&mut self) {
+        self.has_ended = true;
     }
 
     /// What the contracts must hold.
@@ -159,6 +167,9 @@ impl Ledger {
     }
 
     pub(crate) fn note_block(&mut self, now: u64, interval: u64, view: &View) {
+        if self.has_ended {
+            return;
+        }
         self.time = now;
         let counts = view.nodes().counts();
         self.queue_seconds += view.books().queued() as u128 * u128::from(interval);

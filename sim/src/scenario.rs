@@ -170,11 +170,16 @@ impl Scenario {
         if groups.iter().collect::<BTreeSet<_>>().len() != groups.len() {
             return wrong(String::from("two groups of nodes have one name; give each its own"));
         }
-        if let Some(nodes) = self.nodes.iter().find(|nodes| nodes.count == 0 || nodes.classes == 0 || nodes.per_operator == 0) {
+        if let Some(nodes) =
+            self.nodes.iter().find(|nodes| nodes.count == 0 || nodes.classes == 0 || nodes.per_operator == 0)
+        {
             return wrong(format!("of the nodes {} count, classes and per_operator must be 1 or more", nodes.group));
         }
         if let Some(creators) = self.creators.iter().find(|creators| !creators.demand.arrivals.is_valid()) {
-            return wrong(format!("the arrivals of {} need positive, finite rates and a swing from 0 to 1", creators.group));
+            return wrong(format!(
+                "the arrivals of {} need positive, finite rates and a swing from 0 to 1",
+                creators.group
+            ));
         }
         if let Some(creators) = self.creators.iter().find(|creators| !is_span(creators.demand.size)) {
             return wrong(format!("the size of {} is [least, most], from 1", creators.group));

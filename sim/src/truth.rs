@@ -20,7 +20,11 @@ pub fn right(task: TaskId, kind: &Kind, size: u32, class: Option<ClassId>) -> B2
 
 /// An answer that all who agreed on it give, and nobody else.
 pub fn fake(task: TaskId, kind: &Kind, size: u32, ring: u64) -> B256 {
-    if kind.exact { word("fake", task.0, ring) } else { pictures(size, |index| word("fake", task.0 ^ (index << 48), ring)) }
+    if kind.exact {
+        word("fake", task.0, ring)
+    } else {
+        pictures(size, |index| word("fake", task.0 ^ (index << 48), ring))
+    }
 }
 
 /// The same pictures as another machine draws them: in each, up to `bits` bits of the hash differ.
@@ -39,14 +43,18 @@ pub fn is_right(answer: B256, task: TaskId, kind: &Kind, size: u32, class: Optio
     if kind.exact {
         return answer == right;
     }
-    let distances = answer.chunks_exact(8).zip(right.chunks_exact(8)).map(|(a, b)| {
-        a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>()
-    });
+    let distances = answer
+        .chunks_exact(8)
+        .zip(right.chunks_exact(8))
+        .map(|(a, b)| a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>());
     distances.max().unwrap_or_default() <= u32::from(kind.max_distance)
 }
 
 fn pictures(size: u32, hash: impl Fn(u64) -> B256) -> B256 {
-    image_result((0..u64::from(size)).map(|index| hash(index).as_slice()[..8].iter().fold(0, |all, byte| (all << 8) | u64::from(*byte))))
+    image_result(
+        (0..u64::from(size))
+            .map(|index| hash(index).as_slice()[..8].iter().fold(0, |all, byte| (all << 8) | u64::from(*byte))),
+    )
 }
 
 fn word(name: &str, first: u64, second: u64) -> B256 {

@@ -30,7 +30,6 @@ fn each_shipped_scenario_holds_with_its_first_seed() {
                 continue;
             }
         };
-        eprintln!("{name} {} blocks", run.blocks);
         let broken = run.verdicts.iter().filter(|verdict| !verdict.holds);
         failed.extend(broken.map(|verdict| format!("{name}: {} is {}", verdict.assertion, verdict.value)));
     }

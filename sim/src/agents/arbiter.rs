@@ -9,8 +9,8 @@ use xenon_protocol::{
 
 use crate::{
     SimError,
-    agent::{Agent, Alarm, Desk},
     agenda::Millis,
+    agent::{Agent, Alarm, Desk},
     truth,
 };
 

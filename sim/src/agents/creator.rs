@@ -1,16 +1,13 @@
 use alloy::primitives::{Address, U256, aliases::U40, keccak256};
 use serde::Deserialize;
 use xenon_keeper::{Event, TaskId};
-use xenon_protocol::{
-    chain::Call,
-    contracts::Task,
-};
+use xenon_protocol::{chain::Call, contracts::Task};
 
 use super::Arrivals;
 use crate::{
     SimError,
-    agent::{Agent, Alarm, Desk, Outcome, Sent},
     agenda::Millis,
+    agent::{Agent, Alarm, Desk, Outcome, Sent},
     ledger::as_float,
     random::Random,
 };
@@ -130,7 +127,8 @@ impl Creator {
     /// Offers more after a long wait and less after a short one, within what the work is worth.
     fn learn(&mut self, wait: Millis) {
         let Some(target) = self.demand.bid.target_wait_s else { return };
-        let step = if wait > target.saturating_mul(1000) { 1.0 + self.demand.bid.step } else { 1.0 - self.demand.bid.step };
+        let step =
+            if wait > target.saturating_mul(1000) { 1.0 + self.demand.bid.step } else { 1.0 - self.demand.bid.step };
         self.level = (self.level * step).clamp(1.0 / self.demand.bid.most, self.demand.bid.most);
     }
 }
@@ -208,4 +206,3 @@ fn wei(coins: f64) -> U256 {
     let coins = if coins.is_finite() { coins.max(0.0) } else { 0.0 };
     U256::saturating_from(coins * COIN)
 }
-

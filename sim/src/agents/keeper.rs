@@ -38,7 +38,13 @@ pub struct SimKeeper {
 
 impl SimKeeper {
     /// A keeper of that name and address. `censored` are the addresses of whom it censors.
-    pub fn new(name: String, address: Address, policy: Policy, diligence: Diligence, censored: BTreeSet<Address>) -> Self {
+    pub fn new(
+        name: String,
+        address: Address,
+        policy: Policy,
+        diligence: Diligence,
+        censored: BTreeSet<Address>,
+    ) -> Self {
         Self { name, address, policy, diligence, censored, began: 0, planned: BTreeMap::new() }
     }
 
@@ -52,7 +58,8 @@ impl SimKeeper {
         if self.diligence.greedy && !is_paid {
             return false;
         }
-        let is_censored = |id: TaskId| desk.view.tasks().get(id).is_some_and(|task| self.censored.contains(&task.creator));
+        let is_censored =
+            |id: TaskId| desk.view.tasks().get(id).is_some_and(|task| self.censored.contains(&task.creator));
         match action {
             _ if self.censored.is_empty() => true,
             Action::Advance(task) | Action::Expire(task) | Action::Reserve { task, .. } => !is_censored(*task),

@@ -222,7 +222,8 @@ impl Agent for NodeAgent {
 
     fn start(&mut self, desk: &mut Desk<'_>) -> Result<(), SimError> {
         let (key, class_hash) = (self.key, self.group.class);
-        let call = Node::joinCall { key, classHash: class_hash, vramGb: self.group.vram_gb, gpu: self.group.name.clone() };
+        let call =
+            Node::joinCall { key, classHash: class_hash, vramGb: self.group.vram_gb, gpu: self.group.name.clone() };
         let call = Call::new(desk.contracts.node, &call).with_value(self.group.stake);
         desk.send(self.operator, "join", None, call);
         if let Some((every, _)) = self.group.conduct.conduct().pauses() {

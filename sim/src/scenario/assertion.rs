@@ -48,7 +48,8 @@ impl Assertion {
         }
         let unit = self.times.as_deref().map_or(Ok(1.0), |name| figures.get(name))?;
         let value = figures.get(&self.metric)?;
-        let holds = self.at_least.is_none_or(|least| value >= least * unit) && self.at_most.is_none_or(|most| value <= most * unit);
+        let holds = self.at_least.is_none_or(|least| value >= least * unit)
+            && self.at_most.is_none_or(|most| value <= most * unit);
         let value = if unit == 0.0 { value } else { value / unit };
         Ok(Verdict { assertion: self.clone(), value, holds })
     }

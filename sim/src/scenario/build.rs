@@ -11,7 +11,7 @@ use crate::{
     Engine, Genesis, RevmChain, SimError,
     agent::address_of,
     agents::{Arbiter, Creator, Diligence, NodeAgent, NodeGroup, SimKeeper},
-    engine::{ready_deployment},
+    engine::ready_deployment,
 };
 
 /// Coins for gas, of everybody; applications have as much as they can spend.
@@ -45,7 +45,11 @@ impl Scenario {
         for creators in &self.creators {
             let delay = self.warmup_s.saturating_add(creators.from_s).saturating_mul(1000);
             for address in creators.addresses() {
-                engine.enrol(Box::new(Creator::new(creators.group.clone(), address, creators.demand.clone())), u16::MAX, delay);
+                engine.enrol(
+                    Box::new(Creator::new(creators.group.clone(), address, creators.demand.clone())),
+                    u16::MAX,
+                    delay,
+                );
             }
         }
         Ok(engine)
@@ -69,7 +73,8 @@ impl Scenario {
         }
         for nodes in &self.nodes {
             let stakes = U256::from(params.min_stake) * U256::from(nodes.per_operator);
-            let pairs = (0..nodes.count).flat_map(|member| [(nodes.operator(member), purse + stakes), (nodes.key(member), purse)]);
+            let pairs = (0..nodes.count)
+                .flat_map(|member| [(nodes.operator(member), purse + stakes), (nodes.key(member), purse)]);
             genesis.balances.extend(pairs);
         }
         genesis
@@ -78,7 +83,8 @@ impl Scenario {
     fn enrol_keepers(&self, engine: &mut Engine) {
         for keepers in self.keepers_or_one() {
             let is_censored = |creators: &&Creators| keepers.diligence.censors.contains(&creators.group);
-            let censored: BTreeSet<_> = self.creators.iter().filter(is_censored).flat_map(Creators::addresses).collect();
+            let censored: BTreeSet<_> =
+                self.creators.iter().filter(is_censored).flat_map(Creators::addresses).collect();
             for address in keepers.addresses() {
                 let (policy, diligence) = (keepers.policy.clone(), keepers.diligence.clone());
                 let keeper = SimKeeper::new(keepers.group.clone(), address, policy, diligence, censored.clone());

@@ -96,7 +96,8 @@ impl Figures {
     fn add_times(&mut self, name: &str, times: &[u32]) {
         let mut times = times.to_vec();
         times.sort_unstable();
-        let at = |percent: usize| times.get((times.len().saturating_sub(1)) * percent / 100).copied().unwrap_or_default();
+        let at =
+            |percent: usize| times.get((times.len().saturating_sub(1)) * percent / 100).copied().unwrap_or_default();
         let sum: u64 = times.iter().copied().map(u64::from).sum();
         self.set(format!("{name}.mean_s"), share(sum, times.len() as u64));
         for (word, percent) in [("p50_s", 50), ("p95_s", 95), ("max_s", 100)] {

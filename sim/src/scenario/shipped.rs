@@ -11,7 +11,21 @@ macro_rules! shipped {
     };
 }
 
-shipped!["quiet", "congestion", "vanishing", "starvation", "lazy", "copying", "colluding", "concealing", "timeouts", "late", "crashing", "keeper-loss", "censorship"];
+shipped![
+    "quiet",
+    "congestion",
+    "vanishing",
+    "starvation",
+    "lazy",
+    "copying",
+    "colluding",
+    "concealing",
+    "timeouts",
+    "late",
+    "crashing",
+    "keeper-loss",
+    "censorship"
+];
 
 /// The scenario of that name, or in that file.
 ///
