@@ -18,7 +18,7 @@ use super::{
     cache::{CacheValues, KvCache, RowGather, SharedBuffers},
     graph::{CachePort, DecoderFiles, GraphRoles, IntPort, Port},
 };
-use crate::{device::Provider, error::ExecutorError, model::mentions, runtime::Runtime};
+use crate::{device::Provider, error::ExecutorError, model::mentions, onnx::load_graph, runtime::Runtime};
 
 /// The operator that can write new keys and values into the buffer of the old ones.
 const SHARING_OPERATOR: &[u8] = b"GroupQueryAttention";
@@ -321,8 +321,8 @@ type Ports = (Session, Vec<Port>, Vec<Port>);
 fn load(runtime: &Runtime, provider: Provider, settings: SessionSettings, path: &Path) -> Result<Ports, ExecutorError> {
     let builder = provider.register(Session::builder(runtime.environment())?)?;
     let builder = builder.with_optimization_level(settings.optimization)?.with_prepacking(settings.prepacking)?;
-    let mut builder = builder.with_intra_threads(settings.threads.unwrap_or(0))?;
-    let session = builder.commit_from_file(path).map_err(|error| load_error(path, error))?;
+    let builder = builder.with_intra_threads(settings.threads.unwrap_or(0))?;
+    let session = load_graph(builder, path)?;
     let inputs = session.inputs().iter().map(Port::of).collect();
     let outputs = session.outputs().iter().map(Port::of).collect();
     Ok((session, inputs, outputs))
@@ -340,14 +340,6 @@ fn load_first(
     let (session, inputs, outputs) = load(runtime, provider, settings, path)?;
     let roles = GraphRoles::find_first(files, &inputs, &outputs, next, path)?;
     Ok(Loaded { session, roles, reads_cache: false })
-}
-
-/// A graph that does not load is a damaged file, unless the machine is out of memory.
-fn load_error(path: &Path, error: ort::Error) -> ExecutorError {
-    match ExecutorError::from(error) {
-        ExecutorError::Runtime { reason } => ExecutorError::invalid(path, &reason),
-        other => other,
-    }
 }
 
 /// The same numbers in a tensor of its own, on the same device.
