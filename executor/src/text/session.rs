@@ -113,6 +113,12 @@ impl TextSession {
         self.shared_buffers
     }
 
+    /// Whether a prompt is read in several passes if it is long: on the processor, by a graph that has no part of its own
+    /// for tokens without any before them, since the other part may know single tokens only.
+    pub const fn reads_in_parts(&self) -> bool {
+        matches!(self.provider, Provider::Cpu) && self.first.is_none() && self.main.roles.branch.is_none()
+    }
+
     /// Time spent in the runtime's passes so far; what a pass takes beyond it is ours.
     pub const fn time_in_runtime(&self) -> Duration {
         self.in_runtime
