@@ -368,20 +368,23 @@ fn read_logits(
 ) -> Result<(), ExecutorError> {
     let value = &outputs[name];
     logits.values.clear();
-    let width = if let Ok((shape, numbers)) = value.try_extract_tensor::<f32>() {
+    if let Ok((shape, numbers)) = value.try_extract_tensor::<f32>() {
         let (per_row, vocabulary) = strides(shape, rows)?;
-        let last = numbers.chunks_exact(per_row).flat_map(|row| &row[per_row - vocabulary..]);
-        logits.values.extend(last);
-        vocabulary
+        logits.vocabulary = vocabulary;
+        last(numbers, per_row, vocabulary).for_each(|row| logits.values.extend_from_slice(row));
     } else {
         let (shape, numbers) = value.try_extract_tensor::<f16>()?;
         let (per_row, vocabulary) = strides(shape, rows)?;
-        let last = numbers.chunks_exact(per_row).flat_map(|row| &row[per_row - vocabulary..]);
-        logits.values.extend(last.map(|number| number.to_f32()));
-        vocabulary
-    };
-    logits.vocabulary = width;
+        logits.vocabulary = vocabulary;
+        last(numbers, per_row, vocabulary)
+            .for_each(|row| logits.values.extend(row.iter().map(|number| number.to_f32())));
+    }
     Ok(())
+}
+
+/// The logits after the last token of each row.
+fn last<T>(numbers: &[T], per_row: usize, vocabulary: usize) -> impl Iterator<Item = &[T]> {
+    numbers.chunks_exact(per_row).map(move |row| &row[per_row - vocabulary..])
 }
 
 /// Numbers per row and per token.
