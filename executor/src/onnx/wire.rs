@@ -202,14 +202,14 @@ mod tests {
         #[test]
         fn what_is_copied_means_the_same(
             dims in vec(any::<i64>(), 0..5),
-            floats in vec(any::<i32>(), 0..9),
+            floats in vec(any::<i16>(), 0..9),
             raw in vec(any::<u8>(), 0..300),
             text in "[a-zé]{0,9}",
         ) {
             let entry = StringStringEntryProto { key: Some(text.clone()), value: Some(text.clone()) };
             let tensor = TensorProto {
                 dims,
-                float_data: floats.into_iter().map(|float| float as f32).collect(),
+                float_data: floats.into_iter().map(f32::from).collect(),
                 raw_data: Some(raw),
                 name: Some(text),
                 external_data: vec![entry],
