@@ -83,6 +83,16 @@ pub enum ExecutorError {
     },
     /// The models folder cannot be read.
     #[error("XE-020: cannot read the models folder {}: {reason}; create it or point to another", path.display())]
+    /// Nothing says which GPU a number means, or what it is.
+    #[error(
+        "XE-014: cannot tell what {device} is: {reason}; install the whole driver (with libnvidia-ml), name one GPU in CUDA_VISIBLE_DEVICES by its GPU-… identity, or choose the device cpu"
+    )]
+    GpuUnknown {
+        /// The device.
+        device: Device,
+        /// What is not known.
+        reason: String,
+    },
     ModelsFolder {
         /// The folder.
         path: PathBuf,
@@ -247,6 +257,7 @@ impl ExecutorError {
             Self::Image(error) => error.code(),
             Self::Lora(error) => error.code(),
             Self::Quantize(error) => error.code(),
+            Self::GpuUnknown { .. } => "XE-014",
             Self::Task(error) => error.code(),
             Self::ConversationRefused { .. } => "XE-030",
             Self::ContextExceeded { .. } => "XE-031",
