@@ -8,7 +8,7 @@ use figment::{Provider, providers::Serialized};
 use serde::Serialize;
 use url::Url;
 
-use crate::{doctor::DoctorArgs, model::ModelCommand};
+use crate::{doctor::DoctorArgs, model::ModelCommand, sim::SimCommand};
 
 /// Xenon: strangers run AI inference for each other, and nobody has to be trusted.
 #[derive(Debug, Parser)]
@@ -107,6 +107,9 @@ pub(crate) enum Command {
     /// Fetch models, and look after those that are there.
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Simulate networks on the real contracts.
+    #[command(subcommand)]
+    Sim(SimCommand),
     /// Print the configuration in force.
     Config,
     /// Check this machine and the network, and say what to do about what is missing.

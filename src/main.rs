@@ -14,6 +14,7 @@ mod network;
 mod node;
 mod serve;
 mod settings;
+mod sim;
 mod task;
 mod wallet;
 
@@ -60,6 +61,7 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Gateway(args) => serve::gateway(&args, &settings).await,
         Command::Deploy(args) => deploy::run(&args, &settings).await,
         Command::Model(command) => model::run(command, &settings).await,
+        Command::Sim(command) => sim::run(command),
         Command::Config => settings::print(&settings),
         Command::Doctor(args) => doctor::run(args, &settings).await,
     }

@@ -18,8 +18,8 @@ use crate::{
     self_test::{self, GoldenClass, GoldenClasses, Standing},
 };
 
-/// Version of this crate's own arithmetic: prompt rendering, sampling, stopping. Raised when any of it changes bytes.
-const PIPELINE: &str = "2";
+/// Version of this crate's own arithmetic: prompt rendering, how prompts are read, sampling, stopping. Raised when any of it changes bytes.
+const PIPELINE: &str = "3";
 const OPTIMISATION: &str = "all";
 const PREPACKING: &str = "on";
 

@@ -16,7 +16,7 @@ use ort::{
     session::{Session, builder::GraphOptimizationLevel},
 };
 
-use crate::{device::Provider, error::ExecutorError, runtime::Runtime};
+use crate::{device::Provider, error::ExecutorError, onnx::load_graph, runtime::Runtime};
 
 /// How many nodes of an optimised graph each provider runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,10 +35,7 @@ impl Placement {
         let builder = provider.register(Session::builder(runtime.environment())?)?;
         let builder = builder.with_optimization_level(GraphOptimizationLevel::All)?;
         let builder = builder.with_logger(listener(found.clone()))?;
-        let mut builder = builder.with_log_level(LogLevel::Verbose)?;
-        let session =
-            builder.commit_from_file(graph).map_err(|error| ExecutorError::invalid(graph, error.message()))?;
-        drop(session);
+        drop(load_graph(builder.with_log_level(LogLevel::Verbose)?, graph)?);
         let placement = found.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if placement.nodes.is_empty() {
             return Err(ExecutorError::Runtime { reason: String::from("it does not say where nodes are placed") });

@@ -116,6 +116,33 @@ fn rows_give_what_each_gives_alone() {
     }
 }
 
+/// More tokens than are read in one pass: the logits are those of one pass, and those of a prompt alone.
+#[test]
+fn a_long_prompt_gives_the_logits_of_reading_it_at_once() {
+    let prompt: Vec<u32> = (0..200).map(|at| (at * 37 + 5) % 512).collect();
+    let other: Vec<u32> = prompt.iter().rev().copied().collect();
+    let mut in_parts = 0;
+    for Model { layout, variant, .. } in MODELS {
+        let mut session = open(layout, variant);
+        in_parts += usize::from(session.reads_in_parts());
+        let (mut at_once, mut alone, mut both) = <(Logits, Logits, Logits)>::default();
+        let mut cache = session.empty_cache(1, 201).unwrap();
+        session.forward(&[&prompt], &mut cache, &mut at_once).unwrap();
+        session.forward(&[&[9]], &mut cache, &mut at_once).unwrap();
+        let mut rows = RowDecoder::new(&mut session, true);
+        let mut cache = rows.prefill(&[&prompt], 1, &mut alone).unwrap();
+        rows.step(&[9], &mut cache, &mut alone).unwrap();
+        // What is quantised while it runs sees all tokens of a pass.
+        let tolerance = if variant == FP32 { 1e-3 } else { 2.0 };
+        let difference = farthest(&at_once.values, &alone.values);
+        assert!(difference < tolerance, "{layout} {variant}: {difference}");
+        let mut cache = rows.prefill(&[&prompt, &other], 1, &mut both).unwrap();
+        rows.step(&[9, 9], &mut cache, &mut both).unwrap();
+        assert!(farthest(both.row(0).unwrap(), &alone.values) < tolerance, "{layout} {variant}");
+    }
+    assert!(0 < in_parts && in_parts < MODELS.len(), "{in_parts} layouts read in parts");
+}
+
 #[test]
 fn a_fork_does_not_see_what_the_other_reads() {
     let vectors = vectors();

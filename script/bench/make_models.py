@@ -34,8 +34,9 @@ SHAPE = {
     # Wide enough that answers depend on all of the prompt: with the usual 0.02 one token repeats for ever.
     "initializer_range": 0.1,
 }
-# Layers whose weights are matrices, by the names that MatMulNBits and Q4_0 stand for: blocks of 32 along the inner dimension.
-BLOCK = 32
+# Weights that share a scale. Blocks of 32, as in Q4_0 and most published models, take 5 bits a weight, since scales have 32 bits;
+# Q4_0's have 16, and take 4.5. So do blocks of 64 with scales of 32 bits.
+BLOCK, Q4_0_SIZED_BLOCK = 32, 64
 
 
 def transformers_folder(target: Path) -> None:
@@ -69,14 +70,14 @@ def optimum(target: Path) -> None:
     main_export(str(MODELS / "transformers"), target, task="text-generation-with-past", do_validation=False)
 
 
-def genai(precision: str):
+def genai(precision: str, block: int = BLOCK):
     """onnxruntime-genai's own builder: fused attention (GroupQueryAttention), cache in a shared buffer."""
 
     def build(target: Path) -> None:
         command = [python(), "-m", "onnxruntime_genai.models.builder", "--input", str(MODELS / "transformers")]
         command += ["--output", str(target), "--precision", precision, "--execution_provider", "cpu"]
         with tempfile.TemporaryDirectory() as scratch:
-            quantised = [] if precision == "fp32" else [f"block_size={BLOCK}", "accuracy_level=4"]
+            quantised = [] if precision == "fp32" else [f"block_size={block}", "accuracy_level=4"]
             command += ["--cache_dir", scratch, "--extra_options", "hf_token=false", *quantised]
             subprocess.run(command, check=True, env=environment("main"))
         complete(target)
@@ -109,6 +110,7 @@ LAYOUTS = {
     "genai-fp32": ("main", genai("fp32")),
     "genai-int8": ("main", genai("int8")),
     "genai-int4": ("main", genai("int4")),
+    "genai-int4-64": ("main", genai("int4", Q4_0_SIZED_BLOCK)),
     "gguf-f32": ("main", gguf("F32")),
     "gguf-q8_0": ("main", gguf("Q8_0")),
     "gguf-q4_0": ("main", gguf("Q4_0")),

@@ -7,7 +7,7 @@ from statistics import median
 
 from environment import HERE, ROOT
 from ratios import LIMITS, Ratios, choose, value_of
-from rows import EXACT, OURS, ROWS, Row
+from rows import EXACT, OURS, PICTURES, ROWS, Row
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 BEGIN = "<!-- figures: make bench-executor ARGS=--write-docs -->\n"
@@ -21,6 +21,7 @@ def engines_table(measured: Ratios) -> str:
     head = [
         "engine",
         "model",
+        "files MB",
         *(f"{what}, prompt {prompt}" for prompt in prompts for what in ("tokens/s", "first token ms")),
         "peak MB",
         "same tokens",
@@ -36,6 +37,7 @@ def engine_row(measured: Ratios, row: Row) -> list[str]:
     return [
         name,
         row.layout,
+        cell(measured.shape.weights(row.layout) / 1e6, ",.0f"),
         *rates,
         cell(peak and peak / 1e6, ",.0f"),
         f"{same} of {measured.new}" if row in EXACT and same else "-",
@@ -81,9 +83,15 @@ def setting(measured: Ratios, threads: int, load: float) -> str:
         [
             f"- {processor()}, {threads} threads; the probe reads {bandwidth / 1e9:.1f} GB/s. Load of the machine before the run: {load:.2f}.",
             f"- {versions}; {platform.system()} {platform.machine()}.",
+            pictures(measured),
             f"- Medians of {len(measured.rounds)} rounds, {measured.new} tokens an answer.",
         ]
     )
+
+
+def pictures(measured: Ratios) -> str:
+    whole, calls = (measured.picture(key) for key in ("picture_ms", "runtime_ms"))
+    return f"- A picture of {PICTURES}: {cell(whole, '.1f')} ms, of which the runtime's calls take {cell(calls, '.1f')} ms."
 
 
 def processor() -> str:

@@ -12,6 +12,8 @@ from environment import HERE, MODELS, ROOT
 # Seconds after which a process is taken for stuck.
 PATIENCE = 900
 OURS = "xenon"
+# The image model that is measured: it comes with the repository. A larger one has more work in the runtime for each of ours.
+PICTURES = "xenon/shapes-sd@1"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Row:
 # Rows that are compared stand together, so that they are measured within seconds of each other.
 FUSED, OPTIMUM = Row(OURS, "genai-fp32"), Row(OURS, "optimum")
 INT4, INT8 = Row(OURS, "genai-int4"), Row(OURS, "genai-int8")
+# With as many bits a weight as Q4_0.
+INT4_AS_Q4_0 = Row(OURS, "genai-int4-64")
 TRANSFORMERS = Row("transformers", "transformers")
 LLAMA_Q4 = Row("llama.cpp", "gguf-q4_0")
 ROWS = [
@@ -42,6 +46,8 @@ ROWS = [
     Row("llama.cpp", "gguf-q8_0"),
     Row("onnxruntime-genai", "genai-int4"),
     INT4,
+    Row("onnxruntime-genai", "genai-int4-64"),
+    INT4_AS_Q4_0,
     LLAMA_Q4,
 ]
 # Rows that compute in 32 bits: they have to write the same tokens.
@@ -68,7 +74,7 @@ class Programs:
             sys.exit("bench: the programs to measure do not build")
         messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
         built = {message["target"]["name"]: message["executable"] for message in messages if message.get("executable")}
-        self.text, self.bandwidth = built["bench-text"], built["bench-bandwidth"]
+        self.text, self.image, self.bandwidth = (built[f"bench-{name}"] for name in ("text", "image", "bandwidth"))
 
     @staticmethod
     def build_command() -> list[str]:
@@ -82,6 +88,10 @@ class Programs:
         numbers = {"prompt": prompt, "new": settings.new, "threads": settings.threads, "runs": settings.runs}
         options = [part for name, number in numbers.items() for part in (f"--{name}", str(number))]
         return last_line([*program, *options, "--tokens"], str(row))
+
+    def picture(self, threads: int) -> dict:
+        """The line of JSON about a picture of the repository's own model. Raises `Failed`."""
+        return last_line([self.image, str(ROOT / "models"), PICTURES, "--threads", str(threads)], "the picture")
 
     def bytes_per_second(self, threads: int) -> float:
         return last_line([self.bandwidth, "--threads", str(threads)], "the bandwidth probe")["bytes_per_s"]
@@ -112,8 +122,8 @@ class Shape:
 
     def weights(self, layout: str) -> int:
         """Size of a model's graph and weights on disk."""
-        folder = self.models / layout
-        return sum(file.stat().st_size for pattern in ("*.onnx*", "onnx/*") for file in folder.glob(pattern))
+        folder, patterns = self.models / layout, ("*.onnx*", "onnx/*", "*.gguf", "*.safetensors")
+        return sum(file.stat().st_size for pattern in patterns for file in folder.glob(pattern))
 
     def cache(self, tokens: int) -> int:
         """Keys and values of that many tokens, in 32 bits."""

@@ -12,7 +12,12 @@ use ort::{
 };
 
 use super::{ImageError, timing::timed};
-use crate::{device::Provider, error::ExecutorError, onnx::EditedModel, runtime::Runtime};
+use crate::{
+    device::Provider,
+    error::ExecutorError,
+    onnx::{EditedModel, load_graph},
+    runtime::Runtime,
+};
 
 /// Where and how graphs run.
 #[derive(Clone, Copy, Debug)]
@@ -68,9 +73,9 @@ impl Graph {
     pub fn open(host: Host, path: &Path, edited: Option<EditedModel>) -> Result<Self, ExecutorError> {
         let builder = host.provider.register(Session::builder(host.runtime.environment())?)?;
         let builder = builder.with_optimization_level(GraphOptimizationLevel::All)?;
-        let mut builder = builder.with_intra_threads(host.threads.unwrap_or(0))?;
+        let builder = builder.with_intra_threads(host.threads.unwrap_or(0))?;
         let session = match edited {
-            None => builder.commit_from_file(path).map_err(|error| load_error(path, error))?,
+            None => load_graph(builder, path)?,
             Some(edited) => edited.commit(builder, path)?,
         };
         let (inputs, outputs) = (ports(session.inputs(), path)?, ports(session.outputs(), path)?);
@@ -171,12 +176,4 @@ fn array(value: &DynValue) -> Result<Array, ExecutorError> {
 
 fn lengths(shape: &[i64]) -> Vec<usize> {
     shape.iter().map(|length| usize::try_from(*length).unwrap_or_default()).collect()
-}
-
-/// A graph that does not load is a damaged file, unless the machine is out of memory.
-pub(crate) fn load_error(path: &Path, error: ort::Error) -> ExecutorError {
-    match ExecutorError::from(error) {
-        ExecutorError::Runtime { reason } => ExecutorError::invalid(path, &reason),
-        other => other,
-    }
 }

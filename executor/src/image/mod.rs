@@ -27,4 +27,3 @@ pub use self::{
     timing::StageTimes,
     tokenizer::PromptTokenizer,
 };
-pub(crate) use graph::load_error;

@@ -27,7 +27,8 @@ const BYTES_PER_TOKEN: u64 = 2;
 /// Tokens by which a chat template lengthens a message.
 const TEMPLATE_TOKENS: u64 = 32;
 
-/// What loading takes at its peak, in percent of the weights: the runtime reads the file, and packs a part of it anew.
+/// The most that loading takes at its peak, in percent of the weights: those in branches of a graph are read into memory
+/// before they are packed anew. All others are packed from where they lie.
 const LOADING: u64 = 175;
 
 /// Copies of the attention scores alive at once in a graph that does not fuse attention: raw, masked, normalised.

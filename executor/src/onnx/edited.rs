@@ -10,12 +10,13 @@ use ort::{
 
 use super::{
     Element, OnnxModel,
+    in_place::load_error,
     proto::{EXTERNAL, StringStringEntryProto, TensorProto},
 };
-use crate::{error::ExecutorError, image::load_error};
+use crate::error::ExecutorError;
 
 /// The configuration by which the runtime finds files beside a graph that it did not read from a file itself.
-const FOLDER_KEY: &str = "session.model_external_initializers_file_folder_path";
+pub(super) const FOLDER_KEY: &str = "session.model_external_initializers_file_folder_path";
 /// The file that changed weights seem to be in. It is never opened: the runtime is handed the weights.
 const NOWHERE: &str = "in-memory";
 

@@ -3,6 +3,10 @@
 use super::{Decoder, KvCache, Logits, TextSession};
 use crate::error::ExecutorError;
 
+/// Tokens of a prompt that are read in one pass on the processor, where what a pass computes on takes memory of the
+/// machine: logits of every token, and the scores of each with all before it. More make nothing faster there.
+const PART: usize = 128;
+
 /// A session that several sequences use at once.
 #[derive(Debug)]
 pub struct RowDecoder<'a> {
@@ -36,7 +40,7 @@ impl<'a> RowDecoder<'a> {
     fn forward(&mut self, rows: &[&[u32]], caches: &mut [KvCache], logits: &mut Logits) -> Result<(), ExecutorError> {
         logits.values.clear();
         for (row, cache) in rows.iter().zip(caches) {
-            self.session.forward(&[row], cache, &mut self.one)?;
+            read(self.session, &[row], cache, &mut self.one)?;
             logits.values.extend_from_slice(&self.one.values);
             logits.vocabulary = self.one.vocabulary;
         }
@@ -61,14 +65,39 @@ impl<'a> RowDecoder<'a> {
     }
 }
 
+/// Reads rows of one length after what is in their cache. `logits` gets those after the last token of each.
+fn read(
+    session: &mut TextSession,
+    rows: &[&[u32]],
+    cache: &mut KvCache,
+    logits: &mut Logits,
+) -> Result<(), ExecutorError> {
+    let width = rows.first().map_or(0, |row| row.len());
+    let part = part(session, width);
+    for start in (0..width).step_by(part.max(1)) {
+        let end = width.min(start + part);
+        let parts: Vec<_> = rows.iter().map(|row| &row[start..end]).collect();
+        session.forward(&parts, cache, logits)?;
+    }
+    Ok(())
+}
+
+/// How many tokens of so many are read in one pass.
+fn part(session: &TextSession, width: usize) -> usize {
+    if session.reads_in_parts() { width.min(PART) } else { width }
+}
+
 impl Decoder for RowDecoder<'_> {
     type Cache = Rows;
 
     fn prefill(&mut self, prompts: &[&[u32]], room: usize, logits: &mut Logits) -> Result<Rows, ExecutorError> {
-        let room = room + prompts.first().map_or(0, |prompt| prompt.len());
-        if self.shares_passes || prompts.len() == 1 {
+        let width = prompts.first().map_or(0, |prompt| prompt.len());
+        let room = room + width;
+        // Fused attention reads parts of one row only.
+        let shares_passes = self.shares_passes && part(self.session, width) == width;
+        if shares_passes || prompts.len() == 1 {
             let mut cache = self.session.empty_cache(prompts.len(), room)?;
-            self.session.forward(prompts, &mut cache, logits)?;
+            read(self.session, prompts, &mut cache, logits)?;
             return Ok(Rows::Together(cache));
         }
         let caches = prompts.iter().map(|_| self.session.empty_cache(1, room));

@@ -18,7 +18,7 @@ use super::{
     cache::{CacheValues, KvCache, RowGather, SharedBuffers},
     graph::{CachePort, DecoderFiles, GraphRoles, IntPort, Port},
 };
-use crate::{device::Provider, error::ExecutorError, model::mentions, runtime::Runtime};
+use crate::{device::Provider, error::ExecutorError, model::mentions, onnx::load_graph, runtime::Runtime};
 
 /// The operator that can write new keys and values into the buffer of the old ones.
 const SHARING_OPERATOR: &[u8] = b"GroupQueryAttention";
@@ -111,6 +111,12 @@ impl TextSession {
     /// Whether the graph writes new keys and values into the buffers from which it reads the old ones.
     pub const fn has_shared_buffers(&self) -> bool {
         self.shared_buffers
+    }
+
+    /// Whether a prompt is read in several passes if it is long: on the processor, by a graph that has no part of its own
+    /// for tokens without any before them, since the other part may know single tokens only.
+    pub const fn reads_in_parts(&self) -> bool {
+        matches!(self.provider, Provider::Cpu) && self.first.is_none() && self.main.roles.branch.is_none()
     }
 
     /// Time spent in the runtime's passes so far; what a pass takes beyond it is ours.
@@ -321,8 +327,8 @@ type Ports = (Session, Vec<Port>, Vec<Port>);
 fn load(runtime: &Runtime, provider: Provider, settings: SessionSettings, path: &Path) -> Result<Ports, ExecutorError> {
     let builder = provider.register(Session::builder(runtime.environment())?)?;
     let builder = builder.with_optimization_level(settings.optimization)?.with_prepacking(settings.prepacking)?;
-    let mut builder = builder.with_intra_threads(settings.threads.unwrap_or(0))?;
-    let session = builder.commit_from_file(path).map_err(|error| load_error(path, error))?;
+    let builder = builder.with_intra_threads(settings.threads.unwrap_or(0))?;
+    let session = load_graph(builder, path)?;
     let inputs = session.inputs().iter().map(Port::of).collect();
     let outputs = session.outputs().iter().map(Port::of).collect();
     Ok((session, inputs, outputs))
@@ -340,14 +346,6 @@ fn load_first(
     let (session, inputs, outputs) = load(runtime, provider, settings, path)?;
     let roles = GraphRoles::find_first(files, &inputs, &outputs, next, path)?;
     Ok(Loaded { session, roles, reads_cache: false })
-}
-
-/// A graph that does not load is a damaged file, unless the machine is out of memory.
-fn load_error(path: &Path, error: ort::Error) -> ExecutorError {
-    match ExecutorError::from(error) {
-        ExecutorError::Runtime { reason } => ExecutorError::invalid(path, &reason),
-        other => other,
-    }
 }
 
 /// The same numbers in a tensor of its own, on the same device.
@@ -370,20 +368,23 @@ fn read_logits(
 ) -> Result<(), ExecutorError> {
     let value = &outputs[name];
     logits.values.clear();
-    let width = if let Ok((shape, numbers)) = value.try_extract_tensor::<f32>() {
+    if let Ok((shape, numbers)) = value.try_extract_tensor::<f32>() {
         let (per_row, vocabulary) = strides(shape, rows)?;
-        let last = numbers.chunks_exact(per_row).flat_map(|row| &row[per_row - vocabulary..]);
-        logits.values.extend(last);
-        vocabulary
+        logits.vocabulary = vocabulary;
+        last(numbers, per_row, vocabulary).for_each(|row| logits.values.extend_from_slice(row));
     } else {
         let (shape, numbers) = value.try_extract_tensor::<f16>()?;
         let (per_row, vocabulary) = strides(shape, rows)?;
-        let last = numbers.chunks_exact(per_row).flat_map(|row| &row[per_row - vocabulary..]);
-        logits.values.extend(last.map(|number| number.to_f32()));
-        vocabulary
-    };
-    logits.vocabulary = width;
+        logits.vocabulary = vocabulary;
+        last(numbers, per_row, vocabulary)
+            .for_each(|row| logits.values.extend(row.iter().map(|number| number.to_f32())));
+    }
     Ok(())
+}
+
+/// The logits after the last token of each row.
+fn last<T>(numbers: &[T], per_row: usize, vocabulary: usize) -> impl Iterator<Item = &[T]> {
+    numbers.chunks_exact(per_row).map(move |row| &row[per_row - vocabulary..])
 }
 
 /// Numbers per row and per token.

@@ -42,6 +42,11 @@ impl Revert {
         self.selector() == Some(Selector::from(E::SELECTOR))
     }
 
+    /// The name of the custom error, if it is one of the network's contracts.
+    pub fn name(&self) -> Option<&'static str> {
+        Some(contracts::error(self.selector()?)?.name.as_str())
+    }
+
     /// What helps, if the reason is a custom error of the network's contracts.
     pub fn advice(&self) -> Option<&'static str> {
         advice(&contracts::error(self.selector()?)?.name)

@@ -1,0 +1,15 @@
+//! The parties: nodes, creators, keepers, the arbiter.
+
+mod arbiter;
+mod arrivals;
+mod creator;
+mod keeper;
+mod node;
+
+pub use self::{
+    arbiter::Arbiter,
+    arrivals::Arrivals,
+    creator::{Bid, Creator, Demand},
+    keeper::{Diligence, SimKeeper},
+    node::{NodeAgent, NodeGroup},
+};
