@@ -135,15 +135,30 @@ impl Settings {
     }
 }
 
-/// `xenon config`: prints the configuration in force, in the form of a configuration file. What of the endpoint's URL may be
-/// a key is left out.
+/// `xenon config`: prints the configuration in force, in the form of a configuration file, without what may be a key.
 pub(crate) fn print(settings: &Settings) -> eyre::Result<()> {
+    print!("{}", toml::to_string_pretty(&without_keys(settings))?);
+    Ok(())
+}
+
+/// The settings without what of an address may be a key: of the chain's everything but the host, of others the user.
+fn without_keys(settings: &Settings) -> Settings {
     let mut shown = settings.clone();
     if let Ok(url) = settings.chain.rpc.parse::<Url>() {
         shown.chain.rpc = Endpoint::from(&url).to_string();
     }
-    print!("{}", toml::to_string_pretty(&shown)?);
-    Ok(())
+    shown.relay.url = settings.relay.url.as_ref().map(without_user);
+    shown.models.endpoint = settings.models.endpoint.as_ref().map(without_user);
+    shown
+}
+
+/// The address without the user's name and password.
+fn without_user(url: &Url) -> Url {
+    let mut url = url.clone();
+    // Addresses that cannot have a user have none.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
 }
 
 #[cfg(test)]
@@ -154,6 +169,18 @@ mod tests {
 
     fn load(file: Option<&str>, flags: &NetworkFlags) -> Result<Settings, String> {
         Settings::load(file.map(Path::new), flags).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_key_in_an_address_is_shown() {
+        let secret: Url = "https://user:swordfish@host.test:8080/path?x=1".parse().unwrap();
+        let mut settings = Settings::default();
+        settings.chain.rpc = "https://host.test/v3/swordfish".to_owned();
+        settings.relay.url = Some(secret.clone());
+        settings.models.endpoint = Some(secret);
+        let shown = toml::to_string(&without_keys(&settings)).unwrap();
+        assert!(!shown.contains("swordfish") && !shown.contains("user"), "{shown}");
+        assert_eq!(shown.matches("https://host.test:8080/path?x=1").count(), 2, "{shown}");
     }
 
     #[test]

@@ -2,7 +2,11 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[path = "node/killed.rs"]
+mod killed;
 mod network;
+#[path = "node/trap.rs"]
+mod trap;
 
 use std::{
     fs,

@@ -13,6 +13,7 @@ use crate::{
     cpu,
     device::Provider,
     error::ExecutorError,
+    gpu::Gpu,
     runtime::Runtime,
     self_test::{self, GoldenClass, GoldenClasses, Standing},
 };
@@ -33,9 +34,11 @@ impl ExecutionClass {
     /// The class of this machine with this runtime and provider. Runs the self-test, which takes part of a second.
     ///
     /// # Errors
-    /// Those of the self-test's computations.
+    /// Those of the self-test's computations; [`ExecutorError::GpuUnknown`] if the driver does not say what a GPU is.
     pub fn detect(runtime: &'static Runtime, provider: Provider) -> Result<Self, ExecutorError> {
-        Ok(Self { ingredients: ingredients(runtime, provider), self_test: self_test::run(runtime, provider)? })
+        // First, because a GPU's libraries are known once something was computed with them.
+        let self_test = self_test::run(runtime, provider)?;
+        Ok(Self { ingredients: ingredients(runtime, provider)?, self_test })
     }
 
     /// What the class is made of, to be read by people. The last is the self-test.
@@ -76,8 +79,8 @@ impl ExecutionClass {
     }
 }
 
-fn ingredients(runtime: &Runtime, provider: Provider) -> Vec<(&'static str, String)> {
-    vec![
+fn ingredients(runtime: &Runtime, provider: Provider) -> Result<Vec<(&'static str, String)>, ExecutorError> {
+    let mut ingredients = vec![
         ("pipeline", PIPELINE.to_owned()),
         ("system", format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)),
         ("cpu", cpu::model()),
@@ -87,7 +90,11 @@ fn ingredients(runtime: &Runtime, provider: Provider) -> Vec<(&'static str, Stri
         ("runtime_sha256", runtime.sha256().to_owned()),
         ("optimisation", OPTIMISATION.to_owned()),
         ("prepacking", PREPACKING.to_owned()),
-    ]
+    ];
+    if let Provider::Cuda(number) = provider {
+        ingredients.extend(Gpu::of(number)?.ingredients());
+    }
+    Ok(ingredients)
 }
 
 fn lines(ingredients: impl Iterator<Item = (&'static str, String)>) -> String {

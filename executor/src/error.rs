@@ -11,7 +11,9 @@ use xenon_protocol::{
     task::{ModelId, TaskError},
 };
 
-use crate::{device::Device, image::ImageError, lora::LoraError, model::StoreError, quantize::QuantizeError};
+use crate::{
+    device::Device, image::ImageError, lora::LoraError, model::StoreError, quantize::QuantizeError, text::Variant,
+};
 
 /// What can go wrong between a task and its answer. The text says what to do.
 #[derive(Debug, Error)]
@@ -81,6 +83,16 @@ pub enum ExecutorError {
         /// What was given.
         name: String,
     },
+    /// Nothing says which GPU a number means, or what it is.
+    #[error(
+        "XE-014: cannot tell what {device} is: {reason}; install the whole driver (with libnvidia-ml), name one GPU in CUDA_VISIBLE_DEVICES by its GPU-… identity, or choose the device cpu"
+    )]
+    GpuUnknown {
+        /// The device.
+        device: Device,
+        /// What is not known.
+        reason: String,
+    },
     /// The models folder cannot be read.
     #[error("XE-020: cannot read the models folder {}: {reason}; create it or point to another", path.display())]
     ModelsFolder {
@@ -146,6 +158,16 @@ pub enum ExecutorError {
         path: PathBuf,
         /// What it needs.
         reason: String,
+    },
+    /// The name of a graph tells another precision than its weights.
+    #[error("XE-028: {} is called as if it were of {told}, and its weights are of {found}; rename it, or export it again", path.display())]
+    PrecisionContradicted {
+        /// The ONNX file.
+        path: PathBuf,
+        /// What the name tells.
+        told: Variant,
+        /// What is in it.
+        found: Variant,
     },
     /// The store cannot bring or keep a model.
     #[error(transparent)]
@@ -235,6 +257,7 @@ impl ExecutorError {
             Self::DeviceNotInRuntime { .. } => "XE-011",
             Self::DeviceUnusable { .. } => "XE-012",
             Self::DeviceUnknown { .. } => "XE-013",
+            Self::GpuUnknown { .. } => "XE-014",
             Self::ModelsFolder { .. } => "XE-020",
             Self::ModelUnavailable { .. } => "XE-021",
             Self::RevisionAmbiguous { .. } => "XE-022",
@@ -243,6 +266,7 @@ impl ExecutorError {
             Self::FileInvalid { .. } => "XE-025",
             Self::FileChanged { .. } => "XE-026",
             Self::GraphUnsupported { .. } => "XE-027",
+            Self::PrecisionContradicted { .. } => "XE-028",
             Self::Store(error) => error.code(),
             Self::Image(error) => error.code(),
             Self::Lora(error) => error.code(),

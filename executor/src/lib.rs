@@ -15,6 +15,7 @@ mod device;
 mod digest;
 mod error;
 mod executor;
+mod gpu;
 pub mod image;
 pub mod lora;
 pub mod memory;

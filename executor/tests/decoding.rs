@@ -56,6 +56,13 @@ fn alone(task: &GptTask, prompt: &[u32], end_tokens: &[u32]) -> Vec<Generated> {
     run(&mut FakeDecoder::new(VOCABULARY), end_tokens, &[Request { task, prompt }]).0.remove(0).unwrap()
 }
 
+/// The same, and the most rows that a pass of it had.
+fn alone_with_rows(task: &GptTask, prompt: &[u32], end_tokens: &[u32]) -> (Vec<Generated>, usize) {
+    let mut decoder = FakeDecoder::new(VOCABULARY);
+    let answer = run(&mut decoder, end_tokens, &[Request { task, prompt }]).0.remove(0).unwrap();
+    (answer, decoder.passes.iter().copied().max().unwrap())
+}
+
 /// Where the definition says that a text ends: before the stop string that is complete first, of several the longest.
 fn cut<'a>(stops: &[String], text: &'a str) -> &'a str {
     let mut ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
@@ -174,22 +181,38 @@ proptest! {
     fn what_shares_passes_gets_what_it_would_get_alone(
         requests in vec((tasks(), prompts()), 1..5),
         end_tokens in ends(),
-        failing_pass in option::of(0..6_usize),
+        most_rows in prop_oneof![Just(usize::MAX), 1..8_usize],
     ) {
         let borrowed: Vec<_> = requests.iter().map(|(task, prompt)| Request { task, prompt }).collect();
-        let mut decoder = FakeDecoder { failing_pass, ..FakeDecoder::new(VOCABULARY) };
+        let mut decoder = FakeDecoder { most_rows, ..FakeDecoder::new(VOCABULARY) };
         let (results, texts) = run(&mut decoder, &end_tokens, &borrowed);
         for (index, ((task, prompt), result)) in requests.iter().zip(results).enumerate() {
-            // A request that needs several rows at the failing pass fails alone too.
-            let Some(result) = result else {
-                prop_assert!(failing_pass.is_some());
-                continue;
-            };
-            prop_assert_eq!(&result, &alone(task, prompt, &end_tokens));
+            let (expected, rows) = alone_with_rows(task, prompt, &end_tokens);
+            // Exactly those fail that have not the room alone either.
+            prop_assert_eq!(result.is_none(), rows > most_rows);
+            let Some(result) = result else { continue };
+            prop_assert_eq!(&result, &expected);
             for (sequence, generated) in (0..).zip(&result) {
                 let streamed = texts.get(&(index, sequence)).map_or("", String::as_str);
                 prop_assert_eq!(&generated.text, streamed);
             }
+        }
+    }
+
+    /// A pass that fails once costs nobody an answer who can do without company.
+    #[test]
+    fn only_who_needs_several_rows_fails_with_a_pass_of_several(
+        requests in vec((tasks(), prompts()), 1..5),
+        end_tokens in ends(),
+        failing_pass in 0..6_usize,
+    ) {
+        let borrowed: Vec<_> = requests.iter().map(|(task, prompt)| Request { task, prompt }).collect();
+        let mut decoder = FakeDecoder { failing_pass: Some(failing_pass), ..FakeDecoder::new(VOCABULARY) };
+        let (results, _) = run(&mut decoder, &end_tokens, &borrowed);
+        for ((task, prompt), result) in requests.iter().zip(results) {
+            let (expected, rows) = alone_with_rows(task, prompt, &end_tokens);
+            prop_assert!(result.is_some() || rows > 1);
+            prop_assert!(result.is_none_or(|result| result == expected));
         }
     }
 

@@ -2,9 +2,11 @@
 
     python script/models/make_layouts.py export CHECKPOINTS   # with requirements.txt
     python script/models/make_layouts.py genai CHECKPOINTS    # with requirements-genai.txt
+    python script/models/make_layouts.py answers CHECKPOINTS  # with requirements.txt, after both
 
 CHECKPOINTS is a folder for what is between the two. All Llama layouts hold the same random weights, so their logits can be compared:
-with each other, and with those of torch in tests/models/logits.json.
+with each other, and with those of torch in tests/models/logits.json. What 16 bits and quantised weights make of them is in
+tests/models/reduced.json: the logits of Python's onnxruntime on the same files.
 """
 
 import json
@@ -169,6 +171,41 @@ def genai(checkpoints):
         take(work, MODELS / f"genai-{precision}", sorted(path.name for path in work.glob("model.onnx*")) + ["genai_config.json"])
 
 
+REDUCED = [
+    "hub/onnx/model_fp16.onnx", "hub/onnx/model_quantized.onnx", "hub/onnx/model_q4.onnx", "hub/onnx/model_q4f16.onnx", "genai-int4/model.onnx"
+]
+
+
+def answers(_):
+    """The logits of onnxruntime for every graph that is not in single precision."""
+    found = {graph: runtime_logits(MODELS / graph) for graph in REDUCED}
+    (MODELS / "reduced.json").write_text(json.dumps(found) + "\n")
+
+
+def runtime_logits(graph):
+    """As logits_of: the prompt in one pass, then token by token through a cache that grows."""
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    inputs = {port.name: port for port in session.get_inputs()}
+    outputs = [port.name for port in session.get_outputs()]
+    numbers = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+    past = {name: np.zeros([1, port.shape[1], 0, 16], numbers[port.type]) for name, port in inputs.items() if name.startswith("past")}
+    seen, rows = 0, []
+    for tokens in [PROMPT] + [[token] for token in CONTINUATION]:
+        total = seen + len(tokens)
+        feeds = {"input_ids": [tokens], "attention_mask": [[1] * total], "position_ids": [list(range(seen, total))]}
+        feeds = {name: np.array(values, np.int64) for name, values in feeds.items() if name in inputs}
+        results = dict(zip(outputs, session.run(outputs, feeds | past)))
+        past = {name: results[name.replace("past_key_values", "present")] for name in past}
+        rows.append([round(float(x), 6) for x in results["logits"][0, -1]])
+        seen = total
+    return rows
+
+
 def take(source, folder, names):
     """Copies the files of these names."""
     fresh(folder)
@@ -187,7 +224,7 @@ def main():
     stage, checkpoints = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
     checkpoints.mkdir(parents=True, exist_ok=True)
     warnings.filterwarnings("ignore")
-    {"export": export, "genai": genai}[stage](checkpoints)
+    {"export": export, "genai": genai, "answers": answers}[stage](checkpoints)
 
 
 if __name__ == "__main__":

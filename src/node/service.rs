@@ -13,6 +13,7 @@ use tokio::{
 };
 use xenon_executor::{
     agent::{AgentConfig, Applicant, NodeAgent, Stopped, check_class, join_network, joined_node},
+    memory::DeviceMemory,
     model::ModelLease,
     process::ProcessRunner,
 };
@@ -205,9 +206,10 @@ async fn end(mut task: JoinHandle<()>) {
 /// Finds the models, and loads those that fit. The thread is not waited for when the node ends meanwhile.
 async fn load(args: &NodeRunArgs) -> Result<ProcessRunner> {
     let config = executor::config(args)?;
+    let memory = DeviceMemory::of(args.device.parse()?);
     let (sender, loaded) = oneshot::channel();
     let load = move || {
-        let mut runner = ProcessRunner::open(config)?;
+        let mut runner = ProcessRunner::with_memory(config, memory)?;
         runner.preload(LOAD_LIMIT);
         Ok(runner)
     };

@@ -4,12 +4,14 @@
 //! what the machine or the container has left, and [`Budget::room_for`] puts both together.
 
 mod budget;
+mod device;
 mod free;
 mod needs;
 mod pictures;
 
 pub use self::{
     budget::{Budget, DoesNotFit, Resident},
+    device::DeviceMemory,
     free::{Memory, SystemMemory},
     needs::{Demand, Needs},
     pictures::PictureNeeds,

@@ -195,6 +195,45 @@ mod tests {
         assert_eq!(folder.graph(q4f16), None);
     }
 
+    /// A folder with graphs of `tests/models` under other names.
+    fn renamed(graphs: &[(&str, &str)]) -> Result<ModelFolder, ExecutorError> {
+        let root = folder(&[CONFIG, TOKENIZER]);
+        let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/models");
+        for (graph, name) in graphs {
+            fs::copy(models.join(graph), root.path().join(name)).unwrap();
+        }
+        ModelFolder::open(root.path())
+    }
+
+    const SINGLE: &str = "optimum/model.onnx";
+    const HALF: &str = "hub/onnx/model_fp16.onnx";
+
+    #[test]
+    fn a_name_that_tells_another_precision_than_the_weights_is_refused() {
+        for (graph, name) in [
+            (SINGLE, "model_fp16.onnx"),
+            (SINGLE, "model_q4.onnx"),
+            (HALF, "model_q4f16.onnx"),
+            (HALF, "other_int8.onnx"),
+            ("hub/onnx/model_q4.onnx", "model_int8.onnx"),
+        ] {
+            let error = renamed(&[(graph, name)]).unwrap_err();
+            assert_eq!(error.code(), "XE-028", "{graph} as {name}");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_tells_nothing_leaves_the_precision_to_the_weights() {
+        let half = Variant { dtype: Dtype::Fp16, quantize_bits: None };
+        for name in ["model.onnx", "other.onnx"] {
+            assert_eq!(renamed(&[(HALF, name)]).unwrap().variants(), [half], "{name}");
+            assert_eq!(renamed(&[(SINGLE, name)]).unwrap().variants(), [Variant::FP32], "{name}");
+        }
+        let twice = renamed(&[(HALF, "model.onnx"), (HALF, "model_fp16.onnx")]).unwrap();
+        assert_eq!(twice.graphs().iter().map(|graph| graph.graph.as_str()).collect::<Vec<_>>(), ["model.onnx"]);
+    }
+
     #[test]
     fn weights_are_found_where_the_graph_says_they_are() {
         let root = folder(&[CONFIG, TOKENIZER, "onnx/weights.pb"]);

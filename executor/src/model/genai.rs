@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use xenon_protocol::task::{Dtype, QuantizeBits};
 
 use super::{
     config::{GenerationDefaults, Tokens, read_json},
     layout::{self, GraphFiles},
+    precision,
 };
 use crate::{
     error::ExecutorError,
@@ -16,11 +16,6 @@ use crate::{
 
 /// The configuration's file name.
 pub(super) const GENAI_CONFIG: &str = "genai_config.json";
-
-/// The operator that multiplies with quantised weights.
-const QUANTISED: &[u8] = b"MatMulNBits";
-/// Its attribute `bits` with the value 4 as ONNX files hold it: name (field 1), then number (field 3).
-const FOUR_BITS: &[u8] = b"\x0a\x04bits\x18\x04";
 
 /// What is read of the configuration.
 #[derive(Deserialize)]
@@ -74,24 +69,11 @@ impl GenaiConfig {
 /// The decoder that the configuration names.
 pub(super) fn graphs(folder: &Path) -> Result<GraphFiles, ExecutorError> {
     let decoder = GenaiConfig::read(folder)?.model.decoder;
-    let variant = variant(folder, &decoder.filename)?;
+    // The configuration does not say the precision; the graph does.
+    let variant = precision::of_graph(&folder.join(&decoder.filename)).unwrap_or(Variant::FP32);
     let cache = CacheShape { heads: decoder.num_key_value_heads, head_size: decoder.head_size };
     let files = layout::one(folder, &decoder.filename.clone(), variant, decoder.names())?;
     Ok(GraphFiles { cache, ..files })
-}
-
-/// The configuration does not say the precision; the operators of the graph do.
-fn variant(folder: &Path, graph: &str) -> Result<Variant, ExecutorError> {
-    let graph = folder.join(graph);
-    let holds = |bits: &[u8]| layout::mentions(&graph, bits);
-    let quantize_bits = if !graph.is_file() || !holds(QUANTISED)? {
-        None
-    } else if holds(FOUR_BITS)? {
-        Some(QuantizeBits::Four)
-    } else {
-        Some(QuantizeBits::Eight)
-    };
-    Ok(Variant { dtype: Dtype::Fp32, quantize_bits })
 }
 
 impl GenaiDecoder {

@@ -16,7 +16,7 @@ use std::{
 
 use xenon_protocol::task::{Dtype, QuantizeBits};
 
-use super::MANIFEST;
+use super::{MANIFEST, precision};
 use crate::{
     error::ExecutorError,
     text::{CacheShape, DecoderFiles, PortNames, Variant},
@@ -46,7 +46,7 @@ const SUFFIXES: [(&str, Dtype, Option<QuantizeBits>); 9] = [
 /// The files of a decoder in one precision, as paths below the model's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphFiles {
-    /// The precision, read from the name.
+    /// The precision.
     pub variant: Variant,
     /// The graph.
     pub graph: String,
@@ -91,13 +91,20 @@ pub(super) fn find(path: &Path) -> Result<Vec<GraphFiles>, ExecutorError> {
         if found.iter().all(|known| known.variant != variant)
             && let Some((graph, first)) = named(&graphs, suffix)
         {
-            found.push(with_data(variant, graph, first, &files));
+            let told = (!suffix.is_empty()).then_some(variant);
+            let variant = precision(&path.join(&graph), told)?;
+            if found.iter().all(|known| known.variant != variant) {
+                found.push(with_data(variant, graph, first, &files));
+            }
         }
     }
     match (found.is_empty(), graphs.as_slice()) {
         (false, _) => Ok(found),
         (true, []) => Err(ExecutorError::FileMissing { folder: path.to_owned(), file: "model.onnx".to_owned() }),
-        (true, [graph]) => Ok(vec![with_data(named_variant(graph), (*graph).to_owned(), None, &files)]),
+        (true, [graph]) => {
+            let variant = precision(&path.join(graph), named_variant(graph))?;
+            Ok(vec![with_data(variant, (*graph).to_owned(), None, &files)])
+        }
         (true, several) => {
             let reason = format!("several ONNX files and none is called model.onnx: {}", several.join(", "));
             Err(ExecutorError::invalid(path, &reason))
@@ -186,10 +193,21 @@ fn named(graphs: &[&str], suffix: &str) -> Option<(String, Option<String>)> {
 }
 
 /// The precision that the end of a graph's name tells, whatever it begins with.
-fn named_variant(graph: &str) -> Variant {
+fn named_variant(graph: &str) -> Option<Variant> {
     let stem = graph.strip_suffix(EXTENSION).unwrap_or(graph);
     let told = SUFFIXES.iter().skip(1).find(|(suffix, ..)| stem.ends_with(suffix));
-    told.map_or(Variant::FP32, |(_, dtype, quantize_bits)| Variant { dtype: *dtype, quantize_bits: *quantize_bits })
+    told.map(|(_, dtype, quantize_bits)| Variant { dtype: *dtype, quantize_bits: *quantize_bits })
+}
+
+/// The precision of a graph: that of its weights. A name that tells another is refused, because who reads it believes it. Of
+/// a file that is no graph the name is believed, until the runtime says what is wrong with it.
+fn precision(graph: &Path, told: Option<Variant>) -> Result<Variant, ExecutorError> {
+    match (precision::of_graph(graph), told) {
+        (Some(found), Some(told)) if found != told => {
+            Err(ExecutorError::PrecisionContradicted { path: graph.to_owned(), told, found })
+        }
+        (found, told) => Ok(found.or(told).unwrap_or(Variant::FP32)),
+    }
 }
 
 /// Files with a graph's weights are called like the graph with something appended.

@@ -8,6 +8,7 @@ mod folder;
 mod genai;
 pub mod layout;
 mod manifest;
+mod precision;
 mod store;
 mod store_error;
 

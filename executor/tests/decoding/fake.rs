@@ -13,6 +13,8 @@ pub(crate) struct FakeDecoder {
     pub(crate) passes: Vec<usize>,
     /// The pass that fails if it has several rows.
     pub(crate) failing_pass: Option<usize>,
+    /// Rows that there is memory for: a pass of more fails, always.
+    pub(crate) most_rows: usize,
     /// The first token of prompts whose logits are not numbers.
     pub(crate) damaged: Option<u32>,
 }
@@ -26,14 +28,15 @@ pub(crate) struct FakeCache {
 
 impl FakeDecoder {
     pub(crate) fn new(vocabulary: usize) -> Self {
-        Self { vocabulary, passes: Vec::new(), failing_pass: None, damaged: None }
+        Self { vocabulary, passes: Vec::new(), failing_pass: None, most_rows: usize::MAX, damaged: None }
     }
 
     fn pass(&mut self, cache: &FakeCache, logits: &mut Logits) -> Result<(), ExecutorError> {
         let length = cache.rows.first().map_or(0, Vec::len);
         assert!(cache.rows.iter().all(|row| row.len() == length), "rows are of different lengths");
         assert!(length <= cache.most, "a row has {length} tokens, and there was room for {}", cache.most);
-        if self.failing_pass == Some(self.passes.len()) && cache.rows.len() > 1 {
+        let fails_here = self.failing_pass == Some(self.passes.len()) && cache.rows.len() > 1;
+        if fails_here || cache.rows.len() > self.most_rows {
             return Err(ExecutorError::OutOfMemory { reason: "too many rows".to_owned() });
         }
         self.passes.push(cache.rows.len());

@@ -1,7 +1,9 @@
-//! The small models of `tests/models`, one in each layout, with the logits of torch.
+//! The small models of `tests/models`, one in each layout, with the logits of
+//! torch and of Python's onnxruntime.
 #![allow(dead_code, reason = "every test binary uses a part")]
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -28,6 +30,11 @@ fn models() -> PathBuf {
 
 pub(crate) fn vectors() -> Vectors {
     serde_json::from_slice(&fs::read(models().join("logits.json")).unwrap()).unwrap()
+}
+
+/// The logits of Python's onnxruntime for graphs that are not in single precision, by their files.
+pub(crate) fn reduced() -> BTreeMap<String, Vec<Vec<f32>>> {
+    serde_json::from_slice(&fs::read(models().join("reduced.json")).unwrap()).unwrap()
 }
 
 /// A folder as a user has it: the graphs of a layout with what all share.

@@ -3,7 +3,6 @@
 use std::{
     error::Error as _,
     fmt,
-    net::{Ipv4Addr, Ipv6Addr},
     time::{Duration, SystemTime},
 };
 
@@ -12,14 +11,13 @@ use futures::StreamExt as _;
 use reqwest::{
     Client, RequestBuilder, Response, StatusCode,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, LINK, RETRY_AFTER},
-    redirect,
 };
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::address::{GuardedResolver, InternalAddress, Lookup, is_private, redirects};
 use crate::model::StoreError;
 
-const MAX_REDIRECTS: usize = 5;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Most bytes of one page of a listing, or of a manifest.
 const MAX_PAGE: usize = 16 << 20;
@@ -151,12 +149,23 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(endpoint: Url, token: Option<HubToken>, policy: RetryPolicy) -> Result<Self, StoreError> {
+        Self::with_lookup(endpoint, token, policy, Lookup::system())
+    }
+
+    /// [`Http::new`] with another way to find the addresses of a name.
+    fn with_lookup(
+        endpoint: Url,
+        token: Option<HubToken>,
+        policy: RetryPolicy,
+        lookup: Lookup,
+    ) -> Result<Self, StoreError> {
         refuse_password(&endpoint)?;
         let client = Client::builder()
             .user_agent(concat!("xenon/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_LIMIT)
             .read_timeout(policy.silence)
             .redirect(redirects())
+            .dns_resolver(GuardedResolver::new(&endpoint, lookup))
             .build()
             .map_err(|error| StoreError::Unreachable { url: endpoint.to_string(), reason: causes(&error) })?;
         Ok(Self { client, endpoint, token, policy })
@@ -205,7 +214,7 @@ pub(super) async fn sent(url: &Url, request: RequestBuilder) -> Result<Response,
 }
 
 fn unsent(url: &Url, error: &reqwest::Error) -> Failure {
-    if error.is_redirect() || error.is_builder() {
+    if error.is_redirect() || error.is_builder() || InternalAddress::caused(error) {
         return StoreError::AnswerInvalid { url: url.to_string(), reason: causes(error) }.into();
     }
     Failure::passing(StoreError::Unreachable { url: url.to_string(), reason: causes(error) })
@@ -277,66 +286,6 @@ fn refuse_password(endpoint: &Url) -> Result<(), StoreError> {
     Err(StoreError::AddressRefused { url: endpoint.origin().ascii_serialization(), reason })
 }
 
-/// Nobody can listen on the way to this address.
-fn is_private(url: &Url) -> bool {
-    let this_machine = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    url.scheme() == "https" || this_machine
-}
-
-/// Hubs send large files from other servers, so redirects are followed: a few, never to a less private address, and never
-/// from one host into the network behind this machine.
-fn redirects() -> redirect::Policy {
-    redirect::Policy::custom(|attempt| {
-        let refusal = attempt.previous().last().and_then(|from| refused_redirect(from, attempt.url()));
-        if let Some(reason) = refusal {
-            attempt.error(reason)
-        } else if attempt.previous().len() > MAX_REDIRECTS {
-            attempt.error("it leads from one address to the next without end")
-        } else {
-            attempt.follow()
-        }
-    })
-}
-
-/// Why a redirect is not followed, if it is not.
-fn refused_redirect(from: &Url, to: &Url) -> Option<&'static str> {
-    if is_private(from) && !is_private(to) {
-        Some("it leads from https to plain http")
-    } else if from.host() != to.host() && is_internal(to) {
-        Some("it leads from another host into this machine's own network")
-    } else {
-        None
-    }
-}
-
-/// Whether an address is this machine's or of the network that it is in, and so none of a public server.
-fn is_internal(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => is_internal_v4(address),
-        Some(url::Host::Ipv6(address)) => is_internal_v6(address),
-        Some(url::Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name == "localhost" || name.strip_suffix(".localhost").is_some()
-        }
-        None => true,
-    }
-}
-
-const fn is_internal_v4(address: Ipv4Addr) -> bool {
-    address.is_loopback() || address.is_link_local() || address.is_private() || address.is_unspecified()
-}
-
-fn is_internal_v6(address: Ipv6Addr) -> bool {
-    let own = address.is_loopback() || address.is_unspecified();
-    let network = address.is_unique_local() || address.is_unicast_link_local();
-    own || network || address.to_ipv4_mapped().is_some_and(is_internal_v4)
-}
-
 /// An error with what caused it. Addresses are left out: signed ones of content servers are keys for a time.
 pub(super) fn causes(error: &reqwest::Error) -> String {
     let mut text = Vec::new();
@@ -354,6 +303,8 @@ pub(super) fn causes(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use reqwest::header::HeaderValue;
 
     use super::*;
@@ -436,44 +387,28 @@ mod tests {
         assert!(shown("http://127.0.0.1:1", "http://127.0.0.1:1/x").is_some());
     }
 
-    #[test]
-    fn no_redirect_leads_to_plain_http_or_from_another_host_into_the_own_network() {
-        let refused = |from: &str, to: &str| refused_redirect(&from.parse().unwrap(), &to.parse().unwrap());
-        for to in ["http://hub/x", "http://other/x", "http://10.0.0.1/x"] {
-            assert_eq!(refused("https://hub/x", to), Some("it leads from https to plain http"), "{to}");
-        }
-        for host in [
-            "127.0.0.1",
-            "127.9.9.9",
-            "0.0.0.0",
-            "10.0.0.1",
-            "172.16.0.1",
-            "192.168.1.1",
-            "169.254.169.254",
-            "[::1]",
-            "[::]",
-            "[fc00::1]",
-            "[fe80::1]",
-            "[::ffff:10.0.0.1]",
-            "localhost",
-            "localhost.",
-            "x.localhost",
-        ] {
-            let to = format!("https://{host}/x");
-            let reason = Some("it leads from another host into this machine's own network");
-            assert_eq!(refused("https://hub/x", &to), reason, "{to}");
-            assert_eq!(refused("http://hub/x", &to), reason, "{to}");
-        }
-        for (from, to) in [
-            ("https://hub/x", "https://cdn/y"),
-            ("http://hub/x", "http://cdn/y"),
-            ("http://127.0.0.1:1/x", "http://127.0.0.1:2/y"),
-            ("https://10.0.0.1/x", "https://10.0.0.1/y"),
-            ("https://hub/x", "https://172.32.0.1/y"),
-            ("https://hub/x", "https://[2001:db8::1]/y"),
-        ] {
-            assert_eq!(refused(from, to), None, "{from} {to}");
-        }
+    /// A name is only as public as its addresses: a server that redirects to a name of its own can let that name mean
+    /// anything.
+    #[tokio::test]
+    async fn no_redirect_leads_to_a_name_for_the_own_network() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let served = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 2048]).unwrap() > 0);
+            let answer =
+                format!("HTTP/1.1 302 Found\r\nLocation: http://cdn.test:{port}/x\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            listener
+        });
+        let endpoint: Url = format!("http://hub.test:{port}").parse().unwrap();
+        let lookup = Lookup::fixed(&[("hub.test", "127.0.0.1"), ("cdn.test", "127.0.0.1")]);
+        let http = Http::with_lookup(endpoint.clone(), None, RetryPolicy::default(), lookup).unwrap();
+        let error = http.json::<serde_json::Value>(&endpoint).await.unwrap_err();
+        assert_eq!(error.code(), "XE-106");
+        assert!(error.to_string().contains("cdn.test"), "{error}");
+        assert_eq!(served.join().unwrap().accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Every length and hash is known before the first byte of a file: from the hub's listing of a commit, from a manifest,
 //! or from a pin. So a server is not believed, and a model is either installed to the byte or not at all.
 
+mod address;
 mod download;
 mod http;
 mod hub;

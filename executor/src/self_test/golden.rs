@@ -1,82 +1,14 @@
-//! The self-test: what a machine computes on small graphs that every node has, because they are part of the program.
-//!
-//! An execution class names what is known to decide bytes. What nobody thought of still shows in the answers: the hash
-//! of the self-test's logits is itself an ingredient of the class, so two machines that compute other bytes here can
-//! never share one.
+//! What machines were measured to compute in the self-test, and how this one compares.
 
-use std::{fmt, io::Write as _};
+use std::fmt;
 
-use alloy::primitives::{B256, Keccak256};
+use alloy::primitives::B256;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    device::Provider,
-    error::ExecutorError,
-    runtime::Runtime,
-    text::{DecoderFiles, Logits, SessionSettings, TextSession},
-};
-
-/// A graph of the test. What is added here changes every class.
-struct Graph {
-    name: &'static str,
-    onnx: &'static [u8],
-}
-
-const GRAPHS: [Graph; 1] = [Graph { name: "sum-chat-1m@1", onnx: include_bytes!("../../models/sum-chat/model.onnx") }];
-
-/// Tokens that are read in one pass.
-const PROMPT: u32 = 48;
-/// Tokens that are read one by one after them.
-const STEPS: u32 = 16;
-/// Token i of the test is i times this number, modulo the least vocabulary of the graphs.
-const STRIDE: u32 = 37;
-const VOCABULARY: u32 = 512;
+use crate::error::ExecutorError;
 
 /// Digests that were measured, by class.
-const GOLDEN: &str = include_str!("../golden-classes.toml");
-
-/// Computes the digest of this machine: keccak256 over all logits of all graphs, as little-endian 32-bit floats, those
-/// after the prompt first.
-///
-/// # Errors
-/// Those of loading and running the graphs.
-pub(crate) fn run(runtime: &'static Runtime, provider: Provider) -> Result<B256, ExecutorError> {
-    let mut hasher = Keccak256::new();
-    for graph in &GRAPHS {
-        hasher.update(graph.name);
-        answer(runtime, provider, graph, &mut hasher)?;
-    }
-    Ok(hasher.finalize())
-}
-
-fn answer(
-    runtime: &'static Runtime,
-    provider: Provider,
-    graph: &Graph,
-    hasher: &mut Keccak256,
-) -> Result<(), ExecutorError> {
-    // Graphs are loaded from files here as they are for tasks.
-    let failed = |error: std::io::Error| ExecutorError::Runtime {
-        reason: format!("the self-test's graph cannot be written to a temporary file: {error}"),
-    };
-    let mut file = tempfile::Builder::new().suffix(".onnx").tempfile().map_err(failed)?;
-    file.write_all(graph.onnx).map_err(failed)?;
-    let files = DecoderFiles::single(file.path());
-    let mut session = TextSession::open(runtime, provider, SessionSettings::default(), &files)?;
-    let mut cache = session.empty_cache(1, (PROMPT + STEPS) as usize)?;
-    let mut logits = Logits::default();
-    let prompt: Vec<_> = (0..PROMPT).map(token).collect();
-    let steps = (PROMPT..PROMPT + STEPS).map(|index| vec![token(index)]);
-    for tokens in std::iter::once(prompt).chain(steps) {
-        session.forward(&[&tokens], &mut cache, &mut logits)?;
-        logits.values.iter().for_each(|number| hasher.update(number.to_le_bytes()));
-    }
-    Ok(())
-}
-
-const fn token(index: u32) -> u32 {
-    index * STRIDE % VOCABULARY
-}
+const GOLDEN: &str = include_str!("../../golden-classes.toml");
 
 /// The measured classes, as `golden-classes.toml` holds them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,11 +117,5 @@ mod tests {
         machines.sort_unstable();
         machines.dedup();
         assert!(count > 0 && machines.len() == count);
-    }
-
-    #[test]
-    fn the_tokens_of_the_test_differ() {
-        let tokens: std::collections::BTreeSet<_> = (0..PROMPT + STEPS).map(token).collect();
-        assert_eq!(tokens.len(), (PROMPT + STEPS) as usize);
     }
 }
