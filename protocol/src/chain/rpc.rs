@@ -2,7 +2,7 @@ use std::{future::IntoFuture, sync::Arc, time::Duration};
 
 use alloy::{
     consensus::BlockHeader,
-    eips::{BlockId, eip1559::Eip1559Estimation},
+    eips::BlockId,
     network::TransactionBuilder,
     primitives::{Address, B256, Bytes, U256},
     providers::{Provider, RootProvider},
@@ -102,27 +102,21 @@ impl RpcChain {
         fault(&self.shared.endpoint, method, error)
     }
 
+    pub(super) fn provider(&self) -> &RootProvider {
+        &self.shared.provider
+    }
+
+    pub(super) async fn read<T, F>(&self, method: &'static str, ask: impl FnMut() -> F) -> Result<T, ChainError>
+    where
+        F: IntoFuture<Output = TransportResult<T>>,
+    {
+        self.shared.read(method, ask).await
+    }
+
     /// Gas the call needs in the block being built, or why it would revert.
-    pub(super) async fn estimate_gas(&self, from: Address, call: &Call) -> Result<u64, ChainError> {
+    pub(super) async fn gas(&self, from: Address, call: &Call) -> Result<u64, ChainError> {
         let request = request(from, call);
         self.execute("eth_estimateGas", from, call.to, || self.shared.provider.estimate_gas(request.clone())).await
-    }
-
-    /// What a transaction should offer per gas now.
-    pub(super) async fn fees(&self) -> Result<Eip1559Estimation, ChainError> {
-        self.shared.read("eth_feeHistory", || self.shared.provider.estimate_eip1559_fees()).await
-    }
-
-    /// The nonce after all transactions of the account that the node knows of.
-    pub(super) async fn next_nonce(&self, account: Address) -> Result<u64, ChainError> {
-        self.shared
-            .read("eth_getTransactionCount", || self.shared.provider.get_transaction_count(account).pending())
-            .await
-    }
-
-    /// Hands a signed transaction to the node. Not tried again here: see [`super::RpcAccount`].
-    pub(super) async fn broadcast(&self, signed: &[u8]) -> TransportResult<()> {
-        self.shared.provider.send_raw_transaction(signed).await.map(drop)
     }
 
     /// Whether the node knows the transaction, in a block or waiting.
