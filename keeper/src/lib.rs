@@ -8,6 +8,7 @@
 //! * [`view`]: the state of the network, a pure fold of the events.
 //! * [`order`]: who is served next, exactly as the contract decides it.
 //! * [`plan`]: what should be done now, a pure function of the view.
+//! * [`journal`]: what was signed and what became of it, on disk.
 //!
 //! Only [`Collector`] and [`Submitter`] touch the network. There is no clock, no randomness and no iteration over hash
 //! maps in view, order and plan, so every decision can be replayed. [`Keeper`] joins the parts to a service.
@@ -15,6 +16,7 @@
 mod action;
 mod collect;
 mod config;
+mod endpoints;
 mod error;
 pub mod event;
 #[cfg(test)]
@@ -22,6 +24,7 @@ mod fixture;
 mod funds;
 mod health;
 mod id;
+pub mod journal;
 mod keeper;
 pub mod order;
 mod plan;
@@ -29,18 +32,21 @@ mod policy;
 mod submit;
 mod tier;
 pub mod view;
+mod wallet;
 
 pub use self::{
     action::Action,
     collect::{Collector, Progress},
     config::KeeperConfig,
+    endpoints::{EndpointConfig, Endpoints},
     error::KeeperError,
     event::{Event, Logged, NodeJoined, Position, TaskCreated, TaskSettled, Undecodable},
     id::{ClassId, KindId, NodeId, TaskId},
     keeper::{Keeper, Round},
     plan::plan,
     policy::Policy,
-    submit::{Outcome, Submitter},
+    submit::{Outcome, SendConfig, Submitter, Wanted},
     tier::Tier,
     view::{Kind, Limits, View, ViewError},
+    wallet::Wallet,
 };
