@@ -14,7 +14,7 @@ use xenon_protocol::{
 };
 
 use crate::{
-    Action, Collector, KeeperConfig, KeeperError, Outcome, Policy, Progress, Submitter, View, funds::Funds,
+    Action, Collector, KeeperConfig, KeeperError, Outcome, Policy, Progress, Submitter, Turns, View, funds::Funds,
     health::Health, plan,
 };
 
@@ -30,6 +30,7 @@ pub struct Keeper<A: Account> {
     policy: Policy,
     config: KeeperConfig,
     funds: Funds,
+    turns: Turns,
     is_checked: bool,
 }
 
@@ -53,6 +54,7 @@ impl<A: Account> Keeper<A> {
     /// A keeper that sends from `account`, which nothing else may send from.
     pub fn new(account: A, contracts: Deployment, policy: Policy, config: KeeperConfig) -> Self {
         Self {
+            turns: Turns::new(account.address(), policy.turn_blocks),
             collector: Collector::new(account.chain().clone(), contracts, config.clone()),
             submitter: Submitter::new(account, contracts, config.clone()),
             contracts,
@@ -142,10 +144,12 @@ impl<A: Account> Keeper<A> {
         Ok(())
     }
 
-    /// One plan for each new block.
-    fn plan(&self, look: Progress) -> Option<Planned> {
+    /// One plan for each new block, of which this keeper does what it is its turn to do.
+    fn plan(&mut self, look: Progress) -> Option<Planned> {
         let Progress::Fresh(head) = look else { return None };
-        Some(Planned { head, actions: plan(self.view(), &head, &self.policy) })
+        let view = self.collector.view();
+        let actions = self.turns.take(view, &head, plan(view, &head, &self.policy));
+        Some(Planned { head, actions })
     }
 
     #[tracing::instrument(name = "round", skip_all, fields(block = planned.head.number))]

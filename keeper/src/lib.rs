@@ -8,6 +8,7 @@
 //! * [`view`]: the state of the network, a pure fold of the events.
 //! * [`order`]: who is served next, exactly as the contract decides it.
 //! * [`plan`]: what should be done now, a pure function of the view.
+//! * [`Turns`]: which of it is this keeper's to do, where there are several.
 //!
 //! Only [`Collector`] and [`Submitter`] touch the network. There is no clock, no randomness and no iteration over hash
 //! maps in view, order and plan, so every decision can be replayed. [`Keeper`] joins the parts to a service.
@@ -28,6 +29,7 @@ mod plan;
 mod policy;
 mod submit;
 mod tier;
+mod turn;
 pub mod view;
 
 pub use self::{
@@ -42,5 +44,6 @@ pub use self::{
     policy::Policy,
     submit::{Outcome, Submitter},
     tier::Tier,
+    turn::Turns,
     view::{Kind, Limits, View, ViewError},
 };
