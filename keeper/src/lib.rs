@@ -16,6 +16,7 @@
 mod action;
 mod collect;
 mod config;
+mod defect;
 mod error;
 pub mod event;
 #[cfg(test)]
@@ -32,6 +33,8 @@ mod tier;
 mod turn;
 pub mod view;
 
+#[cfg(feature = "planted")]
+pub use self::defect::{Defect, plant};
 pub use self::{
     action::Action,
     collect::{Collector, Progress},

@@ -63,7 +63,15 @@ impl Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { max_tasks: 16, max_actions: 32, max_absorb: 32, max_patience: 32, advance_gas: 200_000, cases: false, turn_blocks: 2 }
+        Self {
+            max_tasks: 16,
+            max_actions: 32,
+            max_absorb: 32,
+            max_patience: 32,
+            advance_gas: 200_000,
+            cases: false,
+            turn_blocks: 2,
+        }
     }
 }
 
