@@ -48,7 +48,8 @@ impl World {
         let genesis = self.genesis();
         let rules = Rules { chain_id: genesis.chain_id, gas_limit: genesis.gas_limit };
         let mut pool = std::mem::take(&mut self.pool);
-        let taken = pool.add(raw, rules, |account| Sender { nonce: self.nonce(account), balance: self.balance(account) });
+        let taken =
+            pool.add(raw, rules, |account| Sender { nonce: self.nonce(account), balance: self.balance(account) });
         self.pool = pool;
         taken
     }
