@@ -408,6 +408,9 @@ pub(crate) struct ExecutorArgs {
 /// Options of a keeper.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct KeeperArgs {
+    /// Folder of the journal. A second keeper with the same key is refused.
+    #[arg(long, default_value = "xenon-keeper", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
     /// The most tasks seated or drawn by one transaction.
     #[arg(long, default_value_t = 16)]
     pub(crate) max_tasks: u32,

@@ -4,7 +4,7 @@ use alloy::signers::local::PrivateKeySigner;
 use eyre::{Result, WrapErr as _};
 use tokio::signal;
 use xenon_gateway::relay::{Relay, RelayConfig, RelaySigner, StoreConfig};
-use xenon_keeper::{Keeper, KeeperConfig, Policy};
+use xenon_keeper::{Keeper, KeeperConfig, Policy, Wallet};
 
 use crate::{
     cli::{GatewayArgs, KeeperArgs},
@@ -17,10 +17,12 @@ use crate::{
 /// Runs a keeper.
 pub(crate) async fn keeper(args: &KeeperArgs, settings: &Settings) -> Result<()> {
     let network = Network::connect(settings).await?;
-    let account = network.account(settings)?;
+    let key = wallet::load(settings.wallet.key_file.as_deref())?;
+    let journal = network.keeper_journal(&args.data, key.address()).await?;
+    let wallet = Wallet::new(network.chain, key, journal);
     let policy = Policy { max_tasks: args.max_tasks, cases: args.end_cases, ..Policy::default() };
     let config = KeeperConfig { from_block: network.from_block, ..KeeperConfig::default() };
-    Ok(Keeper::new(account, network.contracts, policy, config).run(interrupted()).await?)
+    Ok(Keeper::new(wallet, network.contracts, policy, config).run(interrupted()).await?)
 }
 
 /// Runs a relay, which signs for what it stores if it is given a key.

@@ -15,6 +15,20 @@ pub enum Defect {
     JumpsTheQueue,
     /// Waits for the head that follows the one seen last, and for no other.
     NeedsEveryHead,
+    /// Sends an action again, with another nonce, when no node said that it took the transaction.
+    ResendsUnanswered,
+    /// Takes "already known" for a refusal, and sends the action again.
+    TakesKnownForRefused,
+    /// Sends an action again, with another nonce, when its transaction is in no block after two.
+    GivesUpEarly,
+    /// Hands a transaction over once, and never looks after it.
+    SendsOnce,
+    /// Does not pay more when gas has become dearer.
+    NeverRaises,
+    /// Writes into its journal what it signed when it was sent.
+    WritesAfterSending,
+    /// Counts its nonces by its journal alone.
+    CountsAlone,
 }
 
 #[cfg(feature = "planted")]

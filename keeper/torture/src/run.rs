@@ -53,7 +53,7 @@ pub fn run_with<S: Subject>(scenario: &Scenario, defect: Option<Defect>) -> Verd
 
 /// A collector of a chain that lives in its own time.
 pub(crate) fn config() -> KeeperConfig {
-    KeeperConfig { poll_ms: 1, max_pause_ms: 4, retry_ms: 0, max_head_age_s: 0, max_hold: 8, ..KeeperConfig::default() }
+    KeeperConfig { poll_ms: 1, max_pause_ms: 4, max_head_age_s: 0, max_hold: 8, ..KeeperConfig::default() }
 }
 
 struct Run<S: Subject> {

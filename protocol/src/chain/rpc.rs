@@ -6,19 +6,12 @@ use alloy::{
     network::TransactionBuilder,
     primitives::{Address, B256, Bytes, U256},
     providers::{Provider, RootProvider},
-    rpc::{
-        client::RpcClient,
-        types::{Block, Filter, Log, TransactionReceipt, TransactionRequest},
-    },
-    transports::{
-        TransportError, TransportResult,
-        http::{Http, reqwest::Client},
-    },
+    rpc::types::{Block, Filter, Log, TransactionReceipt, TransactionRequest},
+    transports::{TransportError, TransportResult},
 };
 use backon::{ExponentialBuilder, Retryable};
-use url::Url;
 
-use super::{Call, Chain, ChainError, Endpoint, EventLog, Head, LogFilter, Receipt, Revert, fault::fault};
+use super::{Call, Chain, ChainError, Endpoint, EventLog, Head, LogFilter, Receipt, Revert, fault::fault, transport};
 
 /// Blocks asked for in one log query; many public nodes refuse wider ranges.
 const LOG_RANGE: u64 = 2_000;
@@ -50,7 +43,8 @@ impl Default for RpcSettings {
     }
 }
 
-/// A chain behind a JSON-RPC node over HTTP. Reads are tried again when the node does not answer.
+/// A chain behind a JSON-RPC node over HTTP or WebSocket. Reads are tried again when the node does not answer, and a
+/// connection that broke is made anew.
 #[derive(Clone, Debug)]
 pub struct RpcChain {
     shared: Arc<Shared>,
@@ -76,9 +70,9 @@ impl RpcChain {
         expected_chain_id: Option<u64>,
         settings: RpcSettings,
     ) -> Result<Self, ChainError> {
-        let url = parse(url)?;
+        let url = transport::parse(url)?;
         let endpoint = Endpoint::from(&url);
-        let provider = RootProvider::new(client(url, settings)?);
+        let provider = RootProvider::new(transport::client(url, settings).await?);
         let unchecked = Shared { provider, endpoint, chain_id: 0, settings };
         let chain_id = unchecked.read("eth_chainId", || unchecked.provider.get_chain_id()).await?;
         match expected_chain_id {
@@ -223,32 +217,13 @@ impl Shared {
         F: IntoFuture<Output = TransportResult<T>>,
     {
         let attempt = || {
-            let answer = ask().into_future();
+            let answer = transport::bounded(ask().into_future(), self.settings);
             async { answer.await.map_err(&classify) }
         };
         let pauses =
             ExponentialBuilder::new().with_min_delay(self.settings.retry_pause).with_max_times(self.settings.retries);
         attempt.retry(pauses).when(ChainError::is_transient).notify(|error, _| tracing::debug!(%error, "retry")).await
     }
-}
-
-fn parse(url: &str) -> Result<Url, ChainError> {
-    let invalid = |reason: String| ChainError::InvalidEndpoint { reason };
-    let parsed: Url = url.parse().map_err(|error: url::ParseError| invalid(error.to_string()))?;
-    if !matches!(parsed.scheme(), "http" | "https") {
-        return Err(invalid(format!("{} is not http or https", parsed.scheme())));
-    }
-    Ok(parsed)
-}
-
-fn client(url: Url, settings: RpcSettings) -> Result<RpcClient, ChainError> {
-    let http = Client::builder()
-        .timeout(settings.request_timeout)
-        .build()
-        .map_err(|error| ChainError::InvalidEndpoint { reason: error.without_url().to_string() })?;
-    let transport = Http::with_client(http, url);
-    let is_local = transport.guess_local();
-    Ok(RpcClient::new(transport, is_local))
 }
 
 fn request(from: Address, call: &Call) -> TransactionRequest {

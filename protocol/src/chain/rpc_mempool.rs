@@ -7,7 +7,7 @@ use alloy::{
     rpc::types::FeeHistory,
 };
 
-use super::{At, Call, ChainError, Fees, Inclusion, Mempool, RpcChain, SendError, rpc};
+use super::{At, Call, ChainError, Fees, Inclusion, Mempool, RpcChain, SendError, rpc, transport};
 
 impl Mempool for RpcChain {
     async fn transaction_count(&self, account: Address, at: At) -> Result<u64, ChainError> {
@@ -33,7 +33,7 @@ impl Mempool for RpcChain {
     }
 
     async fn send_raw(&self, raw: &Bytes) -> Result<B256, SendError> {
-        let sent = self.provider().send_raw_transaction(raw).await;
+        let sent = transport::bounded(self.provider().send_raw_transaction(raw), self.settings()).await;
         let refusal = |error| SendError::classify(self.fault("eth_sendRawTransaction", &error));
         sent.map(|pending| *pending.tx_hash()).map_err(refusal)
     }

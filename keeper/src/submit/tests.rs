@@ -1,0 +1,1 @@
+//! The submitter on a chain that does as it is told.
