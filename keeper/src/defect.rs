@@ -29,6 +29,8 @@ pub enum Defect {
     WritesAfterSending,
     /// Counts its nonces by its journal alone.
     CountsAlone,
+    /// Takes a nonce that somebody else used for one that its own transaction will be found with.
+    TakesOthersForOwn,
 }
 
 #[cfg(feature = "planted")]

@@ -14,9 +14,11 @@ use xenon_protocol::{
 
 use crate::{
     fault::Fault,
+    link::short,
     network::{CREATOR, DEPLOYER, KEEPER_FUNDS, NODES, Network, block_on, id, keeper_key, node_key, operator},
     run::config,
     scenario::Scenario,
+    story::Story,
 };
 
 /// Blocks for which something may be due once the faults have stopped, before it is done.
@@ -56,7 +58,10 @@ pub enum Breach {
         actual: U256,
     },
     /// A keeper's view is not that of one who has just begun to look.
-    View,
+    View {
+        /// Where the first difference is.
+        difference: String,
+    },
     /// A keeper stopped for good.
     GaveUp {
         /// Its reason.
@@ -77,7 +82,9 @@ impl fmt::Display for Breach {
             Self::Money { of, expected, actual } => {
                 write!(f, "{of} should have {expected} wei and has {actual}")
             }
-            Self::View => write!(f, "a keeper's view is not that of one who has just begun to look"),
+            Self::View { difference } => {
+                write!(f, "a keeper's view is not that of one who has just begun to look: {difference}")
+            }
             Self::GaveUp { error } => write!(f, "a keeper stopped for good: {error}"),
         }
     }
@@ -122,16 +129,28 @@ impl Ledger {
     pub(crate) fn compare_views(&mut self, network: &Network, views: &[&View]) {
         let mut fresh = Collector::new(network.chain.clone(), network.contracts, config());
         block_on(fresh.collect()).unwrap();
-        if views.iter().any(|view| **view != *fresh.view()) {
-            self.breach(Breach::View);
+        for view in views.iter().filter(|view| **view != fresh.view()) {
+            self.breach(Breach::View { difference: difference(view, fresh.view()) });
         }
     }
 
     /// Of the transactions of the keepers, few may have changed nothing, and they cost what the keepers are short of.
-    pub(crate) fn account(&mut self, network: &Network, scenario: &Scenario, sent: &[(Address, BTreeSet<B256>)]) {
+    pub(crate) fn account(
+        &mut self,
+        network: &Network,
+        scenario: &Scenario,
+        sent: &[(Address, BTreeSet<B256>)],
+        story: &Story,
+    ) {
         let included: BTreeMap<B256, (Address, Inclusion)> =
             sent.iter().flat_map(|(of, sent)| sent.iter().filter_map(|hash| included(network, *of, *hash))).collect();
-        let wasted = included.values().filter(|(_, included)| changed_nothing(included)).count() as u64;
+        let in_vain: Vec<_> = included.values().filter(|(_, included)| changed_nothing(included)).collect();
+        for (_, Inclusion { transaction_hash, block_number, succeeded, gas_used, .. }) in &in_vain {
+            let how = if *succeeded { "changed nothing" } else { "failed" };
+            let hash = short(*transaction_hash);
+            story.tell(format!("{hash} {how} in block {block_number} and cost {gas_used} gas"));
+        }
+        let wasted = in_vain.len() as u64;
         let limit = waste_limit(scenario);
         if wasted > limit {
             self.breach(Breach::Wasted { transactions: wasted, limit });
@@ -159,6 +178,21 @@ impl Ledger {
 
 fn included(network: &Network, of: Address, hash: B256) -> Option<(B256, (Address, Inclusion))> {
     block_on(network.chain.inclusion(hash)).unwrap().map(|included| (hash, (of, included)))
+}
+
+/// Where two views begin to differ, as they are shown.
+fn difference(known: &View, fresh: &View) -> String {
+    let [known, fresh] = [known, fresh].map(|view| format!("{view:#?}"));
+    let mut section = "";
+    for (known, fresh) in known.lines().zip(fresh.lines()) {
+        if known.starts_with("    ") && !known.starts_with("     ") {
+            section = known.trim();
+        }
+        if known != fresh {
+            return format!("in {section} {} and not {}", known.trim(), fresh.trim());
+        }
+    }
+    String::from("one ends before the other")
 }
 
 /// Whoever changes something says so. A plain transfer, by which a nonce is used up, is cheap and no waste.

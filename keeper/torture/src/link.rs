@@ -12,10 +12,14 @@ use alloy::{
     consensus::TxEip1559,
     primitives::{Address, B256, Bytes, U256, keccak256},
     signers::local::PrivateKeySigner,
+    sol_types::SolCall as _,
 };
-use xenon_protocol::chain::{
-    At, Call, Chain, ChainError, Endpoint, EventLog, Fees, Head, Inclusion, LogFilter, Mempool, SendError, Signed,
-    Signer, SignerError,
+use xenon_protocol::{
+    chain::{
+        At, Call, Chain, ChainError, Endpoint, EventLog, Fees, Head, Inclusion, LogFilter, Mempool, SendError, Signed,
+        Signer, SignerError,
+    },
+    contracts::{Node, Task, TaskQueue},
 };
 use xenon_sim::RevmChain;
 
@@ -44,6 +48,9 @@ struct State {
     killed_in: Option<u64>,
     is_killed: bool,
 }
+
+/// The one read of which a part can be missing.
+const LOGS: &str = "logs";
 
 /// Of a hundred calls, so many go wrong while faults last.
 const RATE: u64 = 12;
@@ -160,7 +167,8 @@ impl Link {
         if let Some(past) = self.past() {
             return Ok((past, None));
         }
-        let fault = self.draw(&Fault::OF_READS);
+        let of_logs = Fault::OF_READS.into_iter().filter(|fault| *fault != Fault::MissingLogs || method == LOGS);
+        let fault = self.draw(&of_logs.collect::<Vec<_>>());
         if let Some(fault) = fault {
             self.tell(format!("{method}: {fault}"));
         }
@@ -250,7 +258,7 @@ impl Chain for Link {
 
     async fn logs(&self, filter: &LogFilter) -> Result<Vec<EventLog>, ChainError> {
         self.pause().await;
-        let answer = match self.shown("logs") {
+        let answer = match self.shown(LOGS) {
             Ok((chain, fault)) => {
                 let mut logs = chain.logs(filter).await?;
                 if fault == Some(Fault::MissingLogs) && !logs.is_empty() {
@@ -335,12 +343,27 @@ impl Signer for Key {
 
     async fn sign(&self, transaction: TxEip1559) -> Result<Signed, SignerError> {
         self.link.pause().await;
-        let (nonce, max_fee) = (transaction.nonce, transaction.max_fee_per_gas);
+        let (nonce, max_fee, what) = (transaction.nonce, transaction.max_fee_per_gas, name(&transaction.input));
         let signed = Signer::sign(&self.signer, transaction).await?;
-        self.link.tell(format!("sign {} with nonce {nonce} at {max_fee} wei", short(signed.hash)));
+        self.link.tell(format!("sign {what} {} with nonce {nonce} at {max_fee} wei", short(signed.hash)));
         self.link.pause().await;
         Ok(signed)
     }
+}
+
+/// What a keeper calls, or that it calls nothing and uses a nonce up.
+fn name(input: &[u8]) -> &'static str {
+    let names = [
+        (TaskQueue::dispatchCall::SELECTOR, "dispatch"),
+        (TaskQueue::wakeCall::SELECTOR, "wake"),
+        (TaskQueue::reserveCall::SELECTOR, "reserve"),
+        (Task::advanceCall::SELECTOR, "advance"),
+        (Task::expireCall::SELECTOR, "expire"),
+        (Node::reviewCall::SELECTOR, "review"),
+        (Node::absorbCall::SELECTOR, "absorb"),
+    ];
+    let named = names.into_iter().find(|(selector, _)| input.starts_with(selector));
+    named.map_or(if input.is_empty() { "nothing" } else { "something" }, |(_, name)| name)
 }
 
 fn unreachable() -> ChainError {

@@ -2,7 +2,7 @@
 
 use xenon_keeper::Defect;
 
-use crate::{Fault, Scenario, Subject, Verdict, run_with};
+use crate::{Fault, Scenario, Subject, Verdict, run, run_with};
 
 /// A defect, and what has to go wrong for it to show.
 #[derive(Clone, Copy, Debug)]
@@ -33,17 +33,18 @@ pub const PLANTED: &[Planted] = &[
     Planted { defect: Defect::NeverRaises, faults: &[Fault::GasSpike] },
     Planted { defect: Defect::WritesAfterSending, faults: &[Fault::Crash] },
     Planted { defect: Defect::CountsAlone, faults: &[Fault::LostJournal] },
-    Planted { defect: Defect::CountsAlone, faults: &[Fault::SharedKey] },
+    Planted { defect: Defect::TakesOthersForOwn, faults: &[Fault::SharedKey] },
 ];
 
 impl Planted {
-    /// The first seed of the budget in which it shows, and what shows; `None` if it does not.
+    /// The first seed of the budget that passes without the defect and not with it; `None` if there is none.
     pub fn find<S: Subject>(&self) -> Option<Verdict> {
         (0..BUDGET).find_map(|seed| self.try_seed::<S>(seed))
     }
 
     fn try_seed<S: Subject>(&self, seed: u64) -> Option<Verdict> {
-        let verdict = run_with::<S>(&Scenario::of_faults(seed, self.faults), Some(self.defect));
-        (!verdict.breaches.is_empty()).then_some(verdict)
+        let scenario = Scenario::of_faults(seed, self.faults);
+        let verdict = run_with::<S>(&scenario, Some(self.defect));
+        (!verdict.breaches.is_empty() && run::<S>(&scenario).breaches.is_empty()).then_some(verdict)
     }
 }

@@ -269,7 +269,7 @@ impl<S: Subject> Run<S> {
         let views: Vec<&View> = self.seats.iter().filter_map(|seat| seat.keeper.as_ref()).map(S::view).collect();
         self.ledger.compare_views(&self.network, &views);
         let sent: Vec<_> = self.seats.iter().map(|seat| (seat.key.address(), seat.link.sent())).collect();
-        self.ledger.account(&self.network, &self.scenario, &sent);
+        self.ledger.account(&self.network, &self.scenario, &sent, &self.story);
         self.ledger.balance(&self.network, self.truth.view());
     }
 }
