@@ -8,6 +8,7 @@
 //! * [`view`]: the state of the network, a pure fold of the events.
 //! * [`order`]: who is served next, exactly as the contract decides it.
 //! * [`plan`]: what should be done now, a pure function of the view.
+//! * [`Turns`]: which of it is this keeper's to do, where there are several.
 //! * [`journal`]: what was signed and what became of it, on disk.
 //!
 //! Only [`Collector`] and [`Submitter`] touch the network. There is no clock, no randomness and no iteration over hash
@@ -16,6 +17,7 @@
 mod action;
 mod collect;
 mod config;
+mod defect;
 mod endpoints;
 mod error;
 pub mod event;
@@ -31,9 +33,12 @@ mod plan;
 mod policy;
 mod submit;
 mod tier;
+mod turn;
 pub mod view;
 mod wallet;
 
+#[cfg(feature = "planted")]
+pub use self::defect::{Defect, plant};
 pub use self::{
     action::Action,
     collect::{Collector, Progress},
@@ -47,6 +52,7 @@ pub use self::{
     policy::Policy,
     submit::{Outcome, SendConfig, Submitter, Wanted},
     tier::Tier,
+    turn::Turns,
     view::{Kind, Limits, View, ViewError},
     wallet::Wallet,
 };

@@ -10,6 +10,7 @@ use xenon_protocol::chain::{Call, ChainError, Fees, Head, Mempool, SendError, Si
 use super::{Submitter, follow::Nonces, offer::Offer};
 use crate::{
     KeeperError,
+    defect::{Defect, is_planted},
     journal::{Attempt, Intent, Purpose, Stage},
 };
 
@@ -43,7 +44,7 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
 
     /// Hands over once more, without a word, what no node has taken yet.
     pub(crate) async fn hand_over(&self, head: &Head) -> Result<(), KeeperError> {
-        let unsent = |intent: &Intent| intent.stage == Stage::Signed;
+        let unsent = |intent: &Intent| intent.stage == Stage::Signed && !is_planted(Defect::SendsOnce);
         let unsent = self.journal().live()?.into_iter().filter(unsent).collect();
         self.hand(unsent, head, |_, _| {}).await
     }
@@ -60,7 +61,7 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
     }
 
     async fn pursue(&self, intent: Intent, nonces: Nonces, head: &Head) -> Result<(), KeeperError> {
-        let Some(last) = intent.last() else { return Ok(()) };
+        let Some(last) = intent.last().filter(|_| !is_planted(Defect::SendsOnce)) else { return Ok(()) };
         let is_needed = match intent.action() {
             Some(action) if last.acts => self.is_needed(action).await?,
             _ => true,
@@ -83,6 +84,9 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
     }
 
     fn raised(&self, last: &Attempt, fees: &Fees) -> Option<Offer> {
+        if is_planted(Defect::NeverRaises) {
+            return None;
+        }
         Offer::of(last).replaced(fees, self.send_config().bump_percent, self.send_config().max_fee())
     }
 
@@ -158,7 +162,8 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
         let send = async |intent: Intent| {
             let last = intent.last()?;
             let is_taken = match self.wallet.chain.send_raw(&last.raw).await {
-                Ok(_) | Err(SendError::AlreadyKnown { .. }) => true,
+                Ok(_) => true,
+                Err(SendError::AlreadyKnown { .. }) => !is_planted(Defect::TakesKnownForRefused),
                 Err(error) => {
                     refused(intent.nonce, &error);
                     false
@@ -167,9 +172,9 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
             (is_taken && intent.stage == Stage::Signed).then_some(intent)
         };
         let taken = join_all(intents.into_iter().map(send)).await;
-        let sent: Vec<_> =
+        let noted: Vec<_> =
             taken.into_iter().flatten().map(|intent| intent.at(Stage::Sent)).collect::<Result<_, _>>()?;
-        self.journal().note(&sent, super::day(head))?;
+        self.journal().note(&noted, super::day(head))?;
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Begins what was planned: checked, priced, written down, signed, handed over.
 
+#![expect(clippy::result_large_err, reason = "an outcome may hold a receipt; few are made, and none goes far")]
+
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering},
@@ -12,6 +14,7 @@ use xenon_protocol::chain::{Head, Mempool, Signer, SignerError};
 use super::{Outcome, Submitter, Wanted, budget::Budget, follow::Nonces, offer::Offer};
 use crate::{
     Action, KeeperError,
+    defect::{Defect, is_planted},
     journal::{Abandonment, Intent, Purpose, Stage},
 };
 
@@ -161,6 +164,7 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
 
     /// The nonce after all that were used or are going to be.
     fn next_nonce(&self, pending: u64) -> Result<u64, KeeperError> {
+        let pending = if is_planted(Defect::CountsAlone) { 0 } else { pending };
         let live = self.journal().live()?.last().map_or(0, |intent| intent.nonce + 1);
         Ok(pending.max(live).max(self.journal().next_nonce()?))
     }
@@ -187,7 +191,8 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
             }
             dropped.push(intent.at(Stage::Abandoned(Abandonment::Unsigned))?);
         }
-        let noted: Vec<_> = signed.iter().cloned().chain(dropped).collect();
+        let in_time = signed.iter().filter(|_| !is_planted(Defect::WritesAfterSending));
+        let noted: Vec<_> = in_time.cloned().chain(dropped).collect();
         self.journal().note(&noted, super::day(head))?;
         Ok((signed, refusal))
     }
@@ -244,6 +249,8 @@ fn is_unsettled(intent: &Intent) -> bool {
 /// The nonce with which the action was sent already, if its effect does not show in the block yet.
 fn in_flight(action: Action, live: &[Intent], head: &Head) -> Option<u64> {
     let is_open = |intent: &Intent| match &intent.stage {
+        Stage::Signed if is_planted(Defect::ResendsUnanswered) || is_planted(Defect::TakesKnownForRefused) => false,
+        Stage::Signed | Stage::Sent if is_planted(Defect::GivesUpEarly) => head.number < intent.block + 2,
         Stage::Intended | Stage::Signed | Stage::Sent => true,
         Stage::Mined(landing) => landing.block > head.number,
         _ => false,
