@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # The targets share build folders.
 .NOTPARALLEL:
-.PHONY: setup analyse symbolic mutate demo test test-contracts test-rust test-shell bench bench-gas bench-executor lint lint-contracts lint-rust lint-house fmt snapshots clean help
+.PHONY: setup analyse symbolic mutate torture demo test test-contracts test-rust test-shell bench bench-gas bench-executor lint lint-contracts lint-rust lint-house fmt snapshots clean help
 
 FORGE := .xenon/bin/forge
 CARGO := cargo
@@ -47,6 +47,11 @@ bench-executor: setup ## tokens per second beside transformers, onnxruntime-gena
 	@script/bench/setup
 	@cache/bench/venv/bin/python script/bench/make_models.py
 	@CARGO='$(CARGO)' cache/bench/venv/bin/python script/bench/executor $(ARGS)
+
+# The interpreter of revm is compiled with the simulator, and the seeds spend their time in it.
+torture: setup ## run the keeper through 10,000 seeds of faults; ARGS='--seeds N', or ARGS='--seed N' for the story of one
+	@$(CARGO) run --locked --profile dev --config 'profile.dev.package.xenon-sim.opt-level=1' \
+	  --config 'profile.dev.package.xenon-keeper.opt-level=1' --package xenon-torture -- $(ARGS)
 
 lint: lint-contracts lint-rust lint-house ## check formats and lints; a warning is an error
 

@@ -1,8 +1,12 @@
 //! A network as an application sees it: the chain, the contracts on it, and a relay.
 
+use std::path::Path;
+
+use alloy::primitives::{Address, B256};
 use url::Url;
+use xenon_keeper::journal::{Identity, Journal};
 use xenon_protocol::{
-    chain::{RpcAccount, RpcChain},
+    chain::{Chain, RpcAccount, RpcChain},
     deployment::Deployment,
     relay::RelayClient,
 };
@@ -29,8 +33,19 @@ impl Network {
 
     /// The account of the settings' key on this chain.
     pub(crate) fn account(&self, settings: &Settings) -> Result<RpcAccount, CliError> {
-        Ok(RpcAccount::new(self.chain.clone(), wallet::load(settings.wallet.key_file.as_deref())?))
+        Ok(RpcAccount::new(self.chain.clone(), wallet::load(&settings.wallet)?))
     }
+}
+
+/// The journal in `folder` of a keeper with a key, on a chain that is known by its first block.
+pub(crate) async fn keeper_journal(
+    chain: &impl Chain,
+    contracts: &Deployment,
+    folder: &Path,
+    key: Address,
+) -> eyre::Result<Journal> {
+    let genesis = chain.block(0).await?.map_or(B256::ZERO, |block| block.hash);
+    Ok(Journal::open(folder, &Identity::new(chain.chain_id(), genesis, contracts.task, key))?)
 }
 
 /// The relay of the settings.

@@ -4,6 +4,7 @@ use alloy::{
     primitives::{Bytes, U256, aliases::U40},
     sol_types::SolCall,
 };
+use serde::{Deserialize, Serialize};
 use xenon_protocol::{
     chain::Call,
     contracts::{Node, Task, TaskQueue},
@@ -13,7 +14,8 @@ use xenon_protocol::{
 use crate::{ClassId, NodeId, TaskId, view::ClassKey};
 
 /// Something a keeper can do. Each is a call that anybody may make and that the contract checks again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Seat what an earlier block drew, then draw.
     Dispatch {
@@ -62,6 +64,21 @@ impl Action {
             Self::Thaw(_) => "thaw",
             Self::Absorb { .. } => "absorb",
         }
+    }
+
+    /// What it is about: two dispatches are the same, whatever waits for them, and so are two absorptions.
+    #[must_use]
+    pub const fn subject(self) -> Self {
+        match self {
+            Self::Dispatch { .. } => Self::Dispatch { max_tasks: 0, seats: 0 },
+            Self::Absorb { .. } => Self::Absorb { limit: 0 },
+            other => other,
+        }
+    }
+
+    /// Whether it begins something that others then have to end.
+    pub const fn starts_something(&self) -> bool {
+        matches!(self, Self::Dispatch { .. } | Self::Reserve { .. } | Self::Wake(_))
     }
 
     /// The call that does it.

@@ -9,7 +9,10 @@ use xenon_protocol::{
     deployment::Deployment,
 };
 
-use crate::{KeeperConfig, KeeperError, Logged, TaskId, View, ViewError};
+use crate::{
+    KeeperConfig, KeeperError, Logged, TaskId, View, ViewError,
+    defect::{Defect, is_planted},
+};
 
 /// What a look at the chain brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +82,16 @@ impl<C: Chain> Collector<C> {
         let head = self.chain.head().await?;
         match self.last {
             Some(last) if last.hash == head.hash && self.is_audited => return Ok(Progress::Unchanged(head)),
-            _ if self.lags(&head) => return Ok(Progress::Stale(head)),
-            Some(last) if last.hash != head.hash && head.number <= last.number => self.forget(),
+            _ if self.lags(&head) && !is_planted(Defect::TrustsStaleHead) => return Ok(Progress::Stale(head)),
+            Some(last) if is_planted(Defect::NeedsEveryHead) && head.number > last.number + 1 => {
+                return Ok(Progress::Stale(head));
+            }
+            Some(last) if last.hash != head.hash && head.number <= last.number => {
+                if is_planted(Defect::IgnoresReorganisation) {
+                    return Ok(Progress::Unchanged(head));
+                }
+                self.forget();
+            }
             _ => {}
         }
         let followed = self.catch_up(head).await;
@@ -171,7 +182,8 @@ impl<C: Chain> Collector<C> {
         let mut parent = self.last.map(|last| last.hash);
         for number in self.next_block()..=head.number {
             let block = if number == head.number { head } else { self.block(number).await? };
-            if parent.is_some_and(|parent| parent != block.parent_hash) {
+            let fits = parent.is_none_or(|parent| parent == block.parent_hash);
+            if !fits && !is_planted(Defect::IgnoresReorganisation) {
                 self.forget();
                 return Err(KeeperError::Unsettled { block: number });
             }
@@ -215,7 +227,7 @@ impl<C: Chain> Collector<C> {
         }
         let overview = self.chain.view(self.contracts.stats, &NetworkStats::overviewCall {}).await?;
         let vacancies = self.vacancies().await?;
-        if self.chain.head().await?.hash == head.hash {
+        if self.chain.head().await?.hash == head.hash && !is_planted(Defect::SkipsAudit) {
             self.view.agree_with(&overview)?;
             if let Some(line) = vacancies {
                 self.view.note_vacancies(line);

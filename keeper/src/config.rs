@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::KeeperError;
+use crate::{KeeperError, submit::SendConfig};
 
 /// How a keeper follows the chain and sends.
 ///
@@ -30,16 +30,14 @@ pub struct KeeperConfig {
     pub log_range: u64,
     /// The newest blocks, which are checked one by one to follow each other.
     pub linked_blocks: u64,
-    /// How often a transaction is tried when the chain does not answer before it is left to the next round.
-    pub attempts: u32,
-    /// Pause before the second attempt, in milliseconds; it doubles with each.
-    pub retry_ms: u64,
     /// Most blocks before an action that failed is tried again. The wait doubles from 2 up to this.
     pub max_hold: u64,
     /// Balance below which the keeper warns, in millionths of a coin.
     pub low_balance_micros: u64,
     /// Longest wait for transactions in flight when the keeper stops, in milliseconds.
     pub shutdown_ms: u64,
+    /// How transactions are paid for, replaced and given up.
+    pub send: SendConfig,
 }
 
 impl KeeperConfig {
@@ -50,8 +48,8 @@ impl KeeperConfig {
             "poll_ms must be 1 or more, and max_pause_ms not below it"
         } else if self.log_range == 0 || self.linked_blocks == 0 {
             "log_range and linked_blocks must be 1 or more"
-        } else if self.attempts == 0 {
-            "attempts is 0, so nothing would ever be sent; set it to 1 or more"
+        } else if let Some(reason) = self.send.fault() {
+            reason
         } else {
             return Ok(());
         };
@@ -79,11 +77,10 @@ impl Default for KeeperConfig {
             max_head_age_s: 300,
             log_range: 2_000,
             linked_blocks: 64,
-            attempts: 3,
-            retry_ms: 250,
             max_hold: 32,
             low_balance_micros: 50_000,
             shutdown_ms: 60_000,
+            send: SendConfig::default(),
         }
     }
 }
@@ -105,7 +102,8 @@ mod tests {
         assert!(KeeperConfig { max_pause_ms: 1, ..usual.clone() }.check().is_err());
         assert!(KeeperConfig { log_range: 0, ..usual.clone() }.check().is_err());
         assert!(KeeperConfig { linked_blocks: 0, ..usual.clone() }.check().is_err());
-        assert!(KeeperConfig { attempts: 0, ..usual }.check().is_err());
+        let send = SendConfig { max_in_flight: 0, ..SendConfig::default() };
+        assert!(KeeperConfig { send, ..usual }.check().is_err());
     }
 
     #[test]

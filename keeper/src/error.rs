@@ -1,7 +1,7 @@
 use alloy::primitives::Address;
 use xenon_protocol::{chain::ChainError, deployment::DeploymentError};
 
-use crate::ViewError;
+use crate::{ViewError, journal::JournalError};
 
 /// Why a keeper's round came to nothing, or a keeper stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +48,9 @@ pub enum KeeperError {
     /// The chain could not be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The logs contradict each other or the contracts.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -64,6 +67,7 @@ impl KeeperError {
             Self::Unsettled { .. } => "XK-004",
             Self::Deployment(error) => error.code(),
             Self::Chain(error) => error.code(),
+            Self::Journal(error) => error.code(),
             Self::View(error) => error.code(),
         }
     }
@@ -74,7 +78,11 @@ impl KeeperError {
             Self::Deployment(DeploymentError::Chain(error)) | Self::Chain(error) => {
                 matches!(error, ChainError::NoContract { .. } | ChainError::WrongChain { .. })
             }
-            Self::Config { .. } | Self::WrongChain { .. } | Self::OtherNetwork { .. } | Self::Deployment(_) => true,
+            Self::Config { .. }
+            | Self::WrongChain { .. }
+            | Self::OtherNetwork { .. }
+            | Self::Deployment(_)
+            | Self::Journal(_) => true,
             Self::NoKinds { .. } | Self::Unsettled { .. } | Self::View(_) => false,
         }
     }

@@ -3,19 +3,25 @@
 use std::{
     future::Future,
     pin::pin,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 use xenon_protocol::{
-    chain::{Account, Chain, Head},
+    chain::{Head, Mempool, Signer},
     deployment::Deployment,
 };
 
 use crate::{
-    Action, Collector, KeeperConfig, KeeperError, Outcome, Policy, Progress, Submitter, View, funds::Funds,
-    health::Health, plan,
+    Action, Collector, KeeperConfig, KeeperError, Outcome, Policy, Progress, Submitter, Turns, View, Wallet, Wanted,
+    funds::Funds, health::Health, plan,
 };
 
 /// Turns the crank of one network from one key.
@@ -23,14 +29,19 @@ use crate::{
 /// It decides nothing: the contracts decide the order of tasks and the choice of nodes. What it sends anybody may send,
 /// and what it misses anybody may do in its place.
 #[derive(Debug)]
-pub struct Keeper<A: Account> {
-    collector: Collector<A::Chain>,
-    submitter: Submitter<A>,
+pub struct Keeper<C, S> {
+    collector: Collector<C>,
+    submitter: Submitter<C, S>,
     contracts: Deployment,
     policy: Policy,
     config: KeeperConfig,
     funds: Funds,
+    turns: Turns,
     is_checked: bool,
+    /// Whether nothing was planned yet for the newest block.
+    is_due: bool,
+    /// Notified when there may be a new block.
+    wake: Arc<Notify>,
 }
 
 /// What one round did.
@@ -38,7 +49,7 @@ pub struct Keeper<A: Account> {
 pub struct Round {
     /// The block after which it was planned; `None` if there was no new one to plan for.
     pub head: Option<Head>,
-    /// The actions in the order of the plan, and what became of them.
+    /// What became of earlier actions, then the actions in the order of the plan and what became of them.
     pub outcomes: Vec<(Action, Outcome)>,
 }
 
@@ -46,21 +57,35 @@ pub struct Round {
 #[derive(Debug)]
 struct Planned {
     head: Head,
-    actions: Vec<Action>,
+    actions: Vec<Wanted>,
 }
 
-impl<A: Account> Keeper<A> {
-    /// A keeper that sends from `account`, which nothing else may send from.
-    pub fn new(account: A, contracts: Deployment, policy: Policy, config: KeeperConfig) -> Self {
+impl<C: Mempool, S: Signer> Keeper<C, S> {
+    /// A keeper that sends from `wallet`, which nothing else may send from.
+    pub fn new(wallet: Wallet<C, S>, contracts: Deployment, policy: Policy, config: KeeperConfig) -> Self {
         Self {
-            collector: Collector::new(account.chain().clone(), contracts, config.clone()),
-            submitter: Submitter::new(account, contracts, config.clone()),
+            turns: Turns::new(wallet.address(), policy.turn_blocks),
+            collector: Collector::new(wallet.chain.clone(), contracts, config.clone()),
+            submitter: Submitter::new(wallet, contracts, config.clone()),
             contracts,
             policy,
             funds: Funds::new(config.low_balance_micros),
             config,
             is_checked: false,
+            is_due: false,
+            wake: Arc::new(Notify::new()),
         }
+    }
+
+    /// Has the keeper look at the chain at once whenever it is notified, and not only after its pause.
+    #[must_use]
+    pub fn woken_by(self, wake: Arc<Notify>) -> Self {
+        Self { wake, ..self }
+    }
+
+    /// What the keeper sends with.
+    pub const fn wallet(&self) -> &Wallet<C, S> {
+        self.submitter.wallet()
     }
 
     /// The network as the keeper sees it.
@@ -68,15 +93,14 @@ impl<A: Account> Keeper<A> {
         self.collector.view()
     }
 
-    /// One round: looks for a new block and, if there is one, plans and sends and waits for the receipts.
+    /// One round: looks for a new block and, if there is one, finds out what became of what was sent, plans and sends.
     ///
     /// # Errors
-    /// The chain could not be followed; nothing was sent. Unless the error [is permanent](KeeperError::is_permanent), a
+    /// The chain could not be followed; nothing was begun. Unless the error [is permanent](KeeperError::is_permanent), a
     /// later round may succeed.
     pub async fn step(&mut self) -> Result<Round, KeeperError> {
         let look = self.look().await?;
-        let Some(planned) = self.plan(look) else { return Ok(Round::default()) };
-        Ok(self.act(planned, &AtomicBool::new(false)).await)
+        self.react(look, &AtomicBool::new(false)).await
     }
 
     /// Works until `shutdown` completes, then sends nothing more and waits, for a bounded time, for what is in flight.
@@ -88,7 +112,7 @@ impl<A: Account> Keeper<A> {
     pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), KeeperError> {
         let mut shutdown = pin!(shutdown);
         let mut health = Health::default();
-        tracing::info!(account = %self.submitter.account().address(), task = %self.contracts.task, "keeper starts");
+        tracing::info!(account = %self.wallet().address(), task = %self.contracts.task, "keeper starts");
         loop {
             let look = tokio::select! {
                 biased;
@@ -96,23 +120,26 @@ impl<A: Account> Keeper<A> {
                 look = self.look() => look,
             };
             let is_too_old = look.as_ref().is_ok_and(|look| self.is_too_old(look));
-            health.note(&look, is_too_old);
-            let planned = match look {
-                Err(error) if error.is_permanent() => return Err(error),
-                Ok(look) if !is_too_old => self.plan(look),
-                _ => None,
+            let (acted, is_over) = match look {
+                Ok(look) if !is_too_old => self.react_until(look, shutdown.as_mut()).await,
+                look => (look, false),
             };
-            if let Some(planned) = planned
-                && self.act_until(planned, shutdown.as_mut()).await
-            {
+            if is_over {
                 break;
             }
+            health.note(&acted, is_too_old);
+            if let Some(error) = acted.err().filter(KeeperError::is_permanent) {
+                return Err(error);
+            }
+            let wake = self.wake.clone();
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 () = sleep(self.config.pause(health.failures())) => {}
+                () = wake.notified(), if health.failures() == 0 => {}
             }
         }
+        self.drain().await;
         tracing::info!("keeper stopped");
         Ok(())
     }
@@ -130,7 +157,7 @@ impl<A: Account> Keeper<A> {
         }
         self.config.check()?;
         self.policy.check()?;
-        let chain = self.submitter.account().chain();
+        let chain = &self.submitter.wallet().chain;
         let (expected, actual) = (self.contracts.chain_id, chain.chain_id());
         if expected != actual {
             return Err(KeeperError::WrongChain { expected, actual });
@@ -142,48 +169,102 @@ impl<A: Account> Keeper<A> {
         Ok(())
     }
 
-    /// One plan for each new block.
-    fn plan(&self, look: Progress) -> Option<Planned> {
-        let Progress::Fresh(head) = look else { return None };
-        Some(Planned { head, actions: plan(self.view(), &head, &self.policy) })
+    /// What a look at the chain asks for: all there is to do after a new block; after none, what no node has taken yet; on
+    /// what lags, nothing.
+    async fn react(&mut self, look: Progress, stop: &AtomicBool) -> Result<Round, KeeperError> {
+        self.is_due |= matches!(look, Progress::Fresh(_));
+        match look {
+            Progress::Fresh(head) | Progress::Unchanged(head) if self.is_due => {
+                let planned = self.plan(head);
+                let round = self.act(planned, stop).await?;
+                self.is_due = false;
+                Ok(round)
+            }
+            Progress::Unchanged(head) => self.submitter.hand_over(&head).await.map(|()| Round::default()),
+            Progress::Fresh(_) | Progress::Stale(_) => Ok(Round::default()),
+        }
+    }
+
+    /// Of what is due, that which it is this keeper's turn to do.
+    fn plan(&mut self, head: Head) -> Planned {
+        let view = self.collector.view();
+        let actions = self.turns.take(view, &head, plan(view, &head, &self.policy));
+        let wanted = |action| Wanted { action, reward: self.reward(action) };
+        Planned { head, actions: actions.into_iter().map(wanted).collect() }
+    }
+
+    /// What an action pays, if the policy asks that it pays for its gas.
+    fn reward(&self, action: Action) -> Option<u128> {
+        match action {
+            Action::Advance(task) if self.policy.advance_gas > 0 => {
+                self.view().tasks().get(task).map(|task| self.view().crank_share(task))
+            }
+            _ => None,
+        }
     }
 
     #[tracing::instrument(name = "round", skip_all, fields(block = planned.head.number))]
-    async fn act(&mut self, planned: Planned, stop: &AtomicBool) -> Round {
+    async fn act(&mut self, planned: Planned, stop: &AtomicBool) -> Result<Round, KeeperError> {
         let Planned { head, actions } = planned;
+        let mut outcomes = self.submitter.tend(&head).await?;
         if !actions.is_empty() {
             self.watch_funds().await;
         }
-        let outcomes = self.submitter.submit(actions, &head, stop).await;
+        outcomes.extend(self.submitter.submit(&actions, &head, stop).await?);
         if let Some(block) = outcomes.iter().filter_map(|(_, outcome)| outcome.block()).max() {
             self.collector.expect_block(block);
         }
-        Round { head: Some(head), outcomes }
+        Ok(Round { head: Some(head), outcomes })
     }
 
-    /// Acts; `true` if it was asked to stop meanwhile. What is in flight then is waited for.
-    async fn act_until(&mut self, planned: Planned, shutdown: impl Future<Output = ()>) -> bool {
+    /// Reacts. Asked to stop meanwhile it begins nothing more, ends what it has in hand, and the second value is `true`.
+    async fn react_until(
+        &mut self,
+        look: Progress,
+        shutdown: impl Future<Output = ()>,
+    ) -> (Result<Progress, KeeperError>, bool) {
         let stop = AtomicBool::new(false);
         let limit = Duration::from_millis(self.config.shutdown_ms);
-        let mut act = pin!(self.act(planned, &stop));
+        let mut react = pin!(self.react(look, &stop));
         tokio::select! {
-            _ = &mut act => return false,
+            round = &mut react => return (round.map(|_| look), false),
             () = shutdown => stop.store(true, Ordering::Relaxed),
         }
-        if timeout(limit, act).await.is_err() {
+        let round = timeout(limit, react).await;
+        (round.map_or(Ok(look), |round| round.map(|_| look)), true)
+    }
+
+    /// Waits, for a bounded time, until what was sent is in blocks. The journal keeps the rest.
+    async fn drain(&mut self) {
+        let limit = Duration::from_millis(self.config.shutdown_ms);
+        if timeout(limit, self.settle()).await.is_err() {
             tracing::warn!(
                 code = "XK-054",
-                "transactions are still in flight; the next start reads what became of them"
+                "transactions are still in flight; the journal has them for the next start"
             );
         }
-        true
+    }
+
+    async fn settle(&mut self) {
+        while self.submitter.in_flight().is_ok_and(|waiting| waiting > 0) {
+            let look = self.look().await;
+            let settled = match look {
+                Ok(Progress::Fresh(head) | Progress::Unchanged(head)) => self.submitter.tend(&head).await.map(drop),
+                Ok(Progress::Stale(_)) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = settled {
+                tracing::debug!(code = error.code(), %error, "while stopping");
+            }
+            sleep(self.config.pause(0)).await;
+        }
     }
 
     /// Warns of a balance that will not last. A balance that cannot be read is no reason not to act.
     async fn watch_funds(&mut self) {
-        let account = self.submitter.account();
-        if let Ok(balance) = account.chain().balance(account.address()).await {
-            self.funds.note(account.address(), balance);
+        let (chain, account) = (&self.submitter.wallet().chain, self.submitter.wallet().address());
+        if let Ok(balance) = chain.balance(account).await {
+            self.funds.note(account, balance);
         }
     }
 

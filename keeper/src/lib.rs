@@ -8,6 +8,8 @@
 //! * [`view`]: the state of the network, a pure fold of the events.
 //! * [`order`]: who is served next, exactly as the contract decides it.
 //! * [`plan`]: what should be done now, a pure function of the view.
+//! * [`Turns`]: which of it is this keeper's to do, where there are several.
+//! * [`journal`]: what was signed and what became of it, on disk.
 //!
 //! Only [`Collector`] and [`Submitter`] touch the network. There is no clock, no randomness and no iteration over hash
 //! maps in view, order and plan, so every decision can be replayed. [`Keeper`] joins the parts to a service.
@@ -15,6 +17,8 @@
 mod action;
 mod collect;
 mod config;
+mod defect;
+mod endpoints;
 mod error;
 pub mod event;
 #[cfg(test)]
@@ -22,25 +26,33 @@ mod fixture;
 mod funds;
 mod health;
 mod id;
+pub mod journal;
 mod keeper;
 pub mod order;
 mod plan;
 mod policy;
 mod submit;
 mod tier;
+mod turn;
 pub mod view;
+mod wallet;
 
+#[cfg(feature = "planted")]
+pub use self::defect::{Defect, plant};
 pub use self::{
     action::Action,
     collect::{Collector, Progress},
     config::KeeperConfig,
+    endpoints::{EndpointConfig, Endpoints},
     error::KeeperError,
     event::{Event, Logged, NodeJoined, Position, TaskCreated, TaskSettled, Undecodable},
     id::{ClassId, KindId, NodeId, TaskId},
     keeper::{Keeper, Round},
     plan::plan,
     policy::Policy,
-    submit::{Outcome, Submitter},
+    submit::{Outcome, SendConfig, Submitter, Wanted},
     tier::Tier,
+    turn::Turns,
     view::{Kind, Limits, View, ViewError},
+    wallet::Wallet,
 };

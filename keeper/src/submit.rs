@@ -1,117 +1,120 @@
-//! Sends what was planned.
+//! Sends what was planned, and sees to it that each of it takes effect once at most.
+//!
+//! The journal is the truth: a step that cannot be taken back is written there before it is taken, and each can be taken
+//! again without harm. So the work may end at any point, by a crash or because the future that does it is dropped.
+//!
+//! * [`Submitter::tend`] finds out what became of what was sent, and does what it needs: hands it over again, replaces it by
+//!   one that pays more, or calls it back when it is not needed any more.
+//! * [`Submitter::submit`] starts what was planned.
+//!
+//! What a node says about a transaction that it is given decides nothing. Only a block does that is deep enough.
 
+mod breaker;
+mod budget;
+mod check;
+mod config;
+mod follow;
 mod hold;
+mod offer;
 mod outcome;
+mod pursue;
+mod start;
+#[cfg(test)]
+mod tests;
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
-
-use alloy::primitives::Bytes;
-use futures::future::join_all;
-use tokio::time::sleep;
-use tracing::Instrument;
 use xenon_protocol::{
-    chain::{Account, Chain, ChainError, Head, TypedChain},
-    contracts::TaskQueue,
+    chain::{Call, Head, Mempool, Signer},
     deployment::Deployment,
 };
 
-use self::hold::Holds;
-pub use self::outcome::Outcome;
-use crate::{Action, KeeperConfig};
+use self::{breaker::Breaker, hold::Holds};
+pub use self::{config::SendConfig, outcome::Outcome};
+use crate::{
+    Action, KeeperConfig, KeeperError, Wallet,
+    journal::{Intent, Journal},
+};
+
+/// Seconds in a day, for limits of spending.
+const DAY: u64 = 86_400;
+
+/// Something that should be done, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// What.
+    pub action: Action,
+    /// What it pays, in wei, if it is to be done only when that covers the gas.
+    pub reward: Option<u128>,
+}
+
+impl From<Action> for Wanted {
+    fn from(action: Action) -> Self {
+        Self { action, reward: None }
+    }
+}
 
 /// The only sender from one key.
-///
-/// Every action is simulated before it is sent; one that the contracts would refuse, or that would change nothing, is
-/// skipped. One whose fate is unknown is not tried again at once: after some blocks the view tells whether it is still
-/// needed.
 #[derive(Debug)]
-pub struct Submitter<A> {
-    account: A,
+pub struct Submitter<C, S> {
+    wallet: Wallet<C, S>,
     contracts: Deployment,
     config: KeeperConfig,
     holds: Holds,
+    breaker: Breaker,
+    /// A nonce that seems to be missing although it was used, and the block since when: the node may lag.
+    gap: Option<(u64, u64)>,
 }
 
-impl<A: Account> Submitter<A> {
-    /// The sender from the account's key.
-    pub fn new(account: A, contracts: Deployment, config: KeeperConfig) -> Self {
-        Self { account, contracts, config, holds: Holds::default() }
+impl<C: Mempool, S: Signer> Submitter<C, S> {
+    /// The sender from the wallet's key.
+    pub fn new(wallet: Wallet<C, S>, contracts: Deployment, config: KeeperConfig) -> Self {
+        Self { wallet, contracts, config, holds: Holds::default(), breaker: Breaker::default(), gap: None }
     }
 
-    /// The account that sends and pays.
-    pub const fn account(&self) -> &A {
-        &self.account
+    /// What sends and pays.
+    pub const fn wallet(&self) -> &Wallet<C, S> {
+        &self.wallet
     }
 
-    /// Does all of the actions, side by side, and waits for their receipts. Once `stop` is set nothing more is sent;
-    /// what was sent is still waited for. The outcomes come in the order of the actions.
-    pub async fn submit(&mut self, actions: Vec<Action>, head: &Head, stop: &AtomicBool) -> Vec<(Action, Outcome)> {
-        self.holds.keep(&actions);
-        let perform = |action| self.perform(action, head, stop).instrument(tracing::info_span!("action", %action));
-        let outcomes = join_all(actions.iter().copied().map(perform)).await;
-        for (action, outcome) in actions.iter().zip(&outcomes) {
-            self.holds.note(*action, outcome, head.number, &self.config);
-        }
-        actions.into_iter().zip(outcomes).collect()
+    /// Transactions that may have been sent and are in no block.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn in_flight(&self) -> Result<usize, KeeperError> {
+        Ok(self.journal().live()?.iter().filter(|intent| intent.is_pending()).count())
     }
 
-    async fn perform(&self, action: Action, head: &Head, stop: &AtomicBool) -> Outcome {
-        let outcome = match self.holds.until(action) {
-            Some(until) if head.number < until => Outcome::Held { until },
-            _ => self.attempt(action, stop).await,
-        };
+    /// Takes note of what became of an action, and says so.
+    fn conclude(&mut self, action: Action, outcome: &Outcome, block: u64) {
+        let _span = tracing::info_span!("action", %action).entered();
         outcome.log();
-        outcome
+        self.holds.note(action, outcome, block, &self.config);
+        self.breaker.note(outcome, block, &self.config.send);
     }
 
-    /// Checks and sends, again and again while the chain does not answer and doing so does no harm.
-    async fn attempt(&self, action: Action, stop: &AtomicBool) -> Outcome {
-        let mut pause = Duration::from_millis(self.config.retry_ms);
-        for attempt in 1.. {
-            if stop.load(Ordering::Relaxed) {
-                return Outcome::Stopped;
-            }
-            match self.check_and_send(action).await {
-                Outcome::Failed(error) if error.is_transient() && attempt < self.config.attempts => {
-                    tracing::debug!(%error, attempt, "trying again");
-                }
-                outcome => return outcome,
-            }
-            sleep(pause).await;
-            pause = pause.saturating_mul(2);
-        }
-        Outcome::Stopped
+    fn journal(&self) -> &Journal {
+        &self.wallet.journal
     }
 
-    async fn check_and_send(&self, action: Action) -> Outcome {
-        match self.would_change(action).await {
-            Ok(true) => {}
-            Ok(false) => return Outcome::NoEffect,
-            Err(error) => return error.into(),
-        }
-        match self.account.send(action.call(&self.contracts)).await {
-            Ok(receipt) => Outcome::Done(receipt),
-            Err(error) => error.into(),
-        }
+    fn send_config(&self) -> &SendConfig {
+        &self.config.send
     }
 
-    /// Simulates the action. A revert is an error.
-    async fn would_change(&self, action: Action) -> Result<bool, ChainError> {
-        let chain = self.account.chain();
-        let returned: Bytes = chain.call(self.account.address(), &action.call(&self.contracts)).await?;
-        if action.shows_effect(&returned) {
-            return Ok(true);
-        }
-        match action {
-            // A round that waits is drawn again, or all of its tasks go back to the queue.
-            Action::Dispatch { seats, .. } if seats > 0 => {
-                let round = chain.view(self.contracts.queue, &TaskQueue::roundCall {}).await?;
-                Ok(!round.drawBlock.is_zero())
-            }
-            _ => Ok(false),
-        }
+    /// Notes how far an intent has come.
+    fn note(&self, intent: Intent, head: &Head) -> Result<Intent, KeeperError> {
+        self.journal().note(std::slice::from_ref(&intent), day(head))?;
+        Ok(intent)
     }
+
+    fn call_of(&self, action: Action) -> Call {
+        action.call(&self.contracts)
+    }
+
+    fn chain_id(&self) -> u64 {
+        self.wallet.chain.chain_id()
+    }
+}
+
+/// The day of a block, counted from the Unix epoch.
+const fn day(head: &Head) -> u64 {
+    head.timestamp / DAY
 }

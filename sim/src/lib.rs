@@ -7,6 +7,9 @@
 //!
 //! [`RevmChain`] is a chain in memory. It has no clock and no randomness: time passes when a block is mined, and equal
 //! histories have equal hashes, down to what the `BLOCKHASH` instruction returns.
+//!
+//! Besides calls that are put into a block as they are, it takes signed transactions, which wait by the rules of geth's
+//! pool ([`xenon_protocol::chain::Mempool`]), and it can leave its newest blocks for others ([`RevmChain::reorganise`]).
 
 mod account;
 pub mod agenda;
@@ -20,7 +23,10 @@ mod engine;
 mod error;
 mod evm;
 mod genesis;
+mod history;
 pub mod ledger;
+mod mempool;
+mod pool;
 pub mod random;
 mod run;
 pub mod safety;
@@ -33,5 +39,6 @@ pub use chain::RevmChain;
 pub use engine::Engine;
 pub use error::SimError;
 pub use evm::EvmContext;
-pub use genesis::Genesis;
+pub use genesis::{BaseFeeRule, Genesis};
+pub use history::Undone;
 pub use run::{Run, run};

@@ -16,7 +16,7 @@ use xenon_executor::{
     agent::{AgentConfig, Applicant, LazyRunner, NodeAgent, TaskRunner, join_network},
 };
 use xenon_gateway::relay::{Relay, RelayConfig, StoreConfig};
-use xenon_keeper::{Keeper, KeeperConfig, Policy};
+use xenon_keeper::{Keeper, KeeperConfig, Policy, Wallet};
 use xenon_protocol::{
     chain::{Account as _, RpcAccount, RpcChain},
     deployment::{DeployParams, Deployment, deploy},
@@ -25,7 +25,9 @@ use xenon_protocol::{
 };
 
 use super::plan;
-use crate::{cli::DemoArgs, error::CliError, serve, settings::Settings, task::PICTURE_MODEL, wallet};
+use crate::{
+    cli::DemoArgs, error::CliError, network::keeper_journal, serve, settings::Settings, task::PICTURE_MODEL, wallet,
+};
 
 /// Seconds between blocks.
 const BLOCK_TIME: u64 = 1;
@@ -104,7 +106,7 @@ impl Cluster {
         });
         bar.set_message("joining the nodes");
         cluster.start_nodes(args, executors).await?;
-        cluster.start_keeper();
+        cluster.start_keeper().await?;
         bar.finish_and_clear();
         Ok(cluster)
     }
@@ -197,11 +199,16 @@ impl Cluster {
         Ok(())
     }
 
-    fn start_keeper(&mut self) {
+    async fn start_keeper(&mut self) -> Result<()> {
         let config = KeeperConfig { poll_ms: POLL_MS, ..KeeperConfig::default() };
-        let keeper = Keeper::new(self.account(2), self.contracts, Policy::default(), config);
+        let key = self.anvil.signers()[2].clone();
+        let folder = self.folder.path().join("keeper");
+        let journal = keeper_journal(&self.chain, &self.contracts, &folder, key.address()).await?;
+        let wallet = Wallet::new(self.chain.clone(), key, journal);
+        let keeper = Keeper::new(wallet, self.contracts, Policy::default(), config);
         let stopped = self.stopped();
         self.spawn("keeper", async move { Ok(keeper.run(stopped).await?) });
+        Ok(())
     }
 
     fn account(&self, index: usize) -> RpcAccount {

@@ -18,33 +18,25 @@ struct Hold {
 impl Holds {
     /// Before which block the action is not tried.
     pub(super) fn until(&self, action: Action) -> Option<u64> {
-        self.holds.get(&subject(action)).map(|hold| hold.until)
+        self.holds.get(&action.subject()).map(|hold| hold.until)
     }
 
     /// Forgets what is not wanted any more.
     pub(super) fn keep(&mut self, wanted: &[Action]) {
-        self.holds.retain(|held, _| wanted.iter().any(|action| subject(*action) == *held));
+        self.holds.retain(|held, _| wanted.iter().any(|action| action.subject() == *held));
     }
 
     pub(super) fn note(&mut self, action: Action, outcome: &Outcome, block: u64, config: &KeeperConfig) {
-        let action = subject(action);
+        let action = action.subject();
         match outcome {
-            Outcome::Held { .. } | Outcome::Stopped => {}
             Outcome::Done(_) | Outcome::Refused(_) | Outcome::NoEffect => drop(self.holds.remove(&action)),
-            Outcome::Failed(_) => {
+            Outcome::Failed(_) | Outcome::Unsigned(_) | Outcome::Replaced { .. } => {
                 let hold = self.holds.entry(action).or_default();
                 hold.failures = hold.failures.saturating_add(1);
                 hold.until = block.saturating_add(config.hold(hold.failures));
             }
+            _ => {}
         }
-    }
-}
-
-/// Two dispatches are the same action, whatever waits for them.
-const fn subject(action: Action) -> Action {
-    match action {
-        Action::Dispatch { .. } => Action::Dispatch { max_tasks: 0, seats: 0 },
-        other => other,
     }
 }
 

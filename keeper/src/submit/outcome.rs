@@ -1,10 +1,18 @@
-use xenon_protocol::chain::{ChainError, Receipt, Revert};
+use alloy::primitives::{B256, U256};
+use xenon_protocol::chain::{ChainError, Receipt, Revert, SignerError};
 
 /// What became of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is in a block and succeeded.
+    /// It is in a block and succeeded. A reorganisation may still take it out; it is then sent again.
     Done(Receipt),
+    /// It was handed over, and is in no block yet.
+    Sent {
+        /// The transaction.
+        transaction: B256,
+        /// Its nonce.
+        nonce: u64,
+    },
     /// The contracts would refuse it: somebody else was faster, or it is too early. Nothing was sent.
     Refused(Revert),
     /// It would change nothing. Nothing was sent.
@@ -16,7 +24,54 @@ pub enum Outcome {
     },
     /// The keeper is stopping. Nothing was sent.
     Stopped,
-    /// It was not sent, or failed, or its fate is unknown; the error says which.
+    /// It was sent before, and waits to be included.
+    InFlight {
+        /// The nonce of its transactions.
+        nonce: u64,
+    },
+    /// As many transactions wait as may. Nothing was sent.
+    Full,
+    /// Transactions of this key wait that the journal does not know; until their fate is known nothing is sent.
+    Unsettled,
+    /// Gas costs more than may be paid. Nothing was sent.
+    TooDear {
+        /// What the next block costs per gas, in wei.
+        fee: u128,
+        /// What may be paid.
+        ceiling: u128,
+    },
+    /// The reward is below what the gas costs now. Nothing was sent.
+    Unprofitable {
+        /// In wei.
+        reward: u128,
+        /// In wei.
+        cost: U256,
+    },
+    /// It could cost more than one action may. Nothing was sent.
+    OverActionLimit {
+        /// In wei.
+        cost: U256,
+    },
+    /// It could cost more than is left of what a day may. Nothing was sent.
+    OverDayLimit {
+        /// In wei.
+        cost: U256,
+    },
+    /// Too much has failed lately, and this would start something. Nothing was sent.
+    Paused {
+        /// The block from which on it is tried again.
+        until: u64,
+    },
+    /// It was sent, was not needed any more, and was called back before it was included.
+    Cancelled(Receipt),
+    /// A transaction that this keeper does not know used its nonce.
+    Replaced {
+        /// The nonce.
+        nonce: u64,
+    },
+    /// There is no signature for it. Nothing was sent.
+    Unsigned(SignerError),
+    /// It failed in a block, or could not be checked and was not sent; the error says which.
     Failed(ChainError),
 }
 
@@ -29,6 +84,18 @@ impl Outcome {
             Self::NoEffect => "XK-032",
             Self::Held { .. } => "XK-033",
             Self::Stopped => "XK-034",
+            Self::Sent { .. } => "XK-110",
+            Self::InFlight { .. } => "XK-111",
+            Self::Full => "XK-112",
+            Self::Unsettled => "XK-113",
+            Self::TooDear { .. } => "XK-114",
+            Self::Unprofitable { .. } => "XK-115",
+            Self::OverActionLimit { .. } => "XK-116",
+            Self::OverDayLimit { .. } => "XK-117",
+            Self::Paused { .. } => "XK-118",
+            Self::Cancelled(_) => "XK-119",
+            Self::Replaced { .. } => "XK-120",
+            Self::Unsigned(error) => error.code(),
             Self::Failed(error) => error.code(),
         }
     }
@@ -36,8 +103,17 @@ impl Outcome {
     /// The block the transaction is in, if it is in one.
     pub const fn block(&self) -> Option<u64> {
         match self {
-            Self::Done(receipt) => Some(receipt.block_number),
+            Self::Done(receipt) | Self::Cancelled(receipt) => Some(receipt.block_number),
             Self::Failed(ChainError::Failed { block_number, .. }) => Some(*block_number),
+            _ => None,
+        }
+    }
+
+    /// Whether a transaction failed; `None` if that cannot be said of it.
+    pub(super) const fn has_failed(&self) -> Option<bool> {
+        match self {
+            Self::Done(_) => Some(false),
+            Self::Replaced { .. } | Self::Unsigned(_) | Self::Failed(ChainError::Failed { .. }) => Some(true),
             _ => None,
         }
     }
@@ -46,17 +122,35 @@ impl Outcome {
     pub(super) fn log(&self) {
         let code = self.code();
         match self {
-            Self::Done(receipt) => {
-                let (transaction, block) = (receipt.transaction_hash, receipt.block_number);
-                tracing::info!(code, %transaction, block, gas = receipt.gas_used, wei = %receipt.fee(), "done");
-            }
+            Self::Done(receipt) => tell_receipt(code, receipt, "done"),
+            Self::Cancelled(receipt) => tell_receipt(code, receipt, "called back: it was not needed any more"),
+            Self::Sent { transaction, nonce } => tracing::info!(code, %transaction, nonce, "sent"),
             Self::Refused(reason) => tracing::debug!(code, %reason, "skipped: the contracts would refuse it"),
             Self::NoEffect => tracing::debug!(code, "skipped: it would change nothing"),
             Self::Held { until } => tracing::debug!(code, until, "skipped: it failed lately"),
             Self::Stopped => tracing::debug!(code, "skipped: the keeper is stopping"),
+            Self::InFlight { nonce } => tracing::debug!(code, nonce, "skipped: it is in flight"),
+            Self::Full => tracing::debug!(code, "skipped: as much is in flight as may be"),
+            Self::Unsettled => tracing::info!(code, "skipped: unknown transactions of this key are in flight"),
+            Self::TooDear { fee, ceiling } => tracing::warn!(code, fee, ceiling, "skipped: gas is too dear"),
+            Self::Unprofitable { reward, cost } => {
+                tracing::debug!(code, reward, %cost, "skipped: it costs more than it pays");
+            }
+            Self::OverActionLimit { cost } => tracing::warn!(code, %cost, "skipped: more than one action may cost"),
+            Self::OverDayLimit { cost } => tracing::warn!(code, %cost, "skipped: more than is left for today"),
+            Self::Paused { until } => tracing::debug!(code, until, "skipped: too much has failed lately"),
+            Self::Replaced { nonce } => {
+                tracing::warn!(code, nonce, "another sender used the nonce: does something else use this key?");
+            }
+            Self::Unsigned(error) => tracing::warn!(code, %error, "not signed"),
             Self::Failed(error) => tracing::warn!(code, %error, "failed"),
         }
     }
+}
+
+fn tell_receipt(code: &'static str, receipt: &Receipt, what: &'static str) {
+    let (transaction, block) = (receipt.transaction_hash, receipt.block_number);
+    tracing::info!(code, %transaction, block, gas = receipt.gas_used, wei = %receipt.fee(), "{what}");
 }
 
 impl From<ChainError> for Outcome {

@@ -1,16 +1,33 @@
-//! A chain that fails as told, and an account on it.
+//! A chain that fails as told, and the pool before it, which includes what it takes at once.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::{
+    consensus::{Transaction as _, TxEip1559, TxEnvelope},
+    eips::eip2718::Decodable2718 as _,
+    primitives::{Address, B256, Bytes, Signature, U256},
+};
+use futures::FutureExt as _;
 use tokio::sync::Semaphore;
-use xenon_protocol::chain::{Account, Call, Chain, ChainError, Endpoint, EventLog, Head, LogFilter, Receipt};
+use xenon_keeper::{
+    Wallet,
+    journal::{Identity, Journal},
+};
+use xenon_protocol::chain::{
+    At, Call, Chain, ChainError, Endpoint, EventLog, Fees, Head, Inclusion, LogFilter, Mempool, Receipt, SendError,
+    Signed, Signer, SignerError,
+};
 use xenon_sim::RevmChain;
 
 use crate::world::KEEPER;
+
+/// Wei per gas.
+const PRICE: u128 = 1_000_000_000;
+/// What every action is said to need.
+const GAS: u64 = 3_000_000;
 
 /// What happens to a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,24 +43,24 @@ pub(crate) enum ReadFault {
     ForeignLogs,
 }
 
-/// What happens to a transaction.
+/// What happens to a transaction that is handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendFault {
     Fine,
-    /// Not sent, no answer.
+    /// Not taken, no answer.
     Down,
-    /// Sent and included, no answer, and nobody knows that there was one to lose.
+    /// Included, no answer.
     Lost,
-    /// Sent and included, and nobody knows.
-    Unconfirmed,
-    /// Not sent, and nobody knows.
+    /// Taken, and forgotten.
     Dropped,
-    /// Sent and included, and the receipt is not found in time.
-    TimedOut,
     /// The node does not take it.
     Rejected,
     /// The account cannot pay.
     Poor,
+    /// Included, and the node says that it had it.
+    AlreadyKnown,
+    /// Included, and the node says that the nonce is used, which is true by then.
+    NonceTooLow,
 }
 
 /// A chain with faults. Each call uses up one of those queued for its sort; then all is well.
@@ -63,6 +80,7 @@ struct State {
     reads_done: usize,
     begun: usize,
     landed: Vec<(Call, Receipt)>,
+    included: BTreeMap<B256, Inclusion>,
 }
 
 impl Faulty {
@@ -74,6 +92,7 @@ impl Faulty {
             reads_done: 0,
             begun: 0,
             landed: Vec::new(),
+            included: BTreeMap::new(),
         };
         Self {
             chain_id: chain.chain_id(),
@@ -136,13 +155,37 @@ impl Faulty {
         }
     }
 
-    /// Includes the transaction, or says why the chain refuses it.
-    async fn include(&self, call: Call) -> Result<Receipt, ChainError> {
-        let chain = self.state().chain.clone();
-        let receipt = chain.account(KEEPER).send(call.clone()).await?;
-        self.state().landed.push((call, receipt.clone()));
-        Ok(receipt)
+    /// Includes the transaction in a block of its own, unless its nonce is used.
+    fn include(&self, signed: &TxEnvelope) {
+        let mut state = self.state();
+        if signed.nonce() != state.included.len() as u64 {
+            return;
+        }
+        let call = Call::raw(signed.to().unwrap(), signed.input().clone());
+        let mined = state.chain.mine_with(1, &[(KEEPER, call.clone())]).remove(0);
+        let hash = *signed.tx_hash();
+        if let Ok(receipt) = &mined {
+            state.landed.push((call, receipt.clone()));
+        }
+        let found = inclusion(hash, mined, &state.chain);
+        state.included.insert(hash, found);
     }
+}
+
+fn inclusion(hash: B256, mined: Result<Receipt, ChainError>, chain: &RevmChain) -> Inclusion {
+    let (block_number, gas_used, logs, succeeded) = match mined {
+        Ok(receipt) => (receipt.block_number, receipt.gas_used, receipt.logs, true),
+        Err(ChainError::Failed { block_number, gas_used, .. }) => (block_number, gas_used, vec![], false),
+        Err(other) => panic!("{other}"),
+    };
+    let block_hash = block_on_now(chain.block(block_number)).unwrap().unwrap().hash;
+    let gas_price = PRICE;
+    Inclusion { transaction_hash: hash, block_number, block_hash, succeeded, gas_used, gas_price, logs }
+}
+
+/// The simulated chain answers at once.
+fn block_on_now<F: Future>(future: F) -> F::Output {
+    future.now_or_never().unwrap()
 }
 
 impl Chain for Faulty {
@@ -187,43 +230,70 @@ impl Chain for Faulty {
     }
 }
 
-impl Account for Faulty {
-    type Chain = Self;
-
-    fn address(&self) -> Address {
-        KEEPER
+impl Mempool for Faulty {
+    async fn transaction_count(&self, _: Address, _: At) -> Result<u64, ChainError> {
+        self.read()?;
+        Ok(self.state().included.len() as u64)
     }
 
-    fn chain(&self) -> &Self {
-        self
+    async fn fees(&self) -> Result<Fees, ChainError> {
+        self.read()?;
+        Ok(Fees { base_fee: PRICE, priority_fee: 1 })
     }
 
-    async fn send(&self, call: Call) -> Result<Receipt, ChainError> {
+    async fn estimate_gas(&self, from: Address, call: &Call) -> Result<u64, ChainError> {
+        self.read()?.0.call(from, call).await.map(|_| GAS)
+    }
+
+    async fn send_raw(&self, raw: &Bytes) -> Result<B256, SendError> {
         let fault = {
             let mut state = self.state();
             state.begun += 1;
             state.sends.pop_front().unwrap_or(SendFault::Fine)
         };
         self.gate.acquire().await.unwrap().forget();
+        let signed = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
+        let takes = [SendFault::Fine, SendFault::Lost, SendFault::AlreadyKnown, SendFault::NonceTooLow];
+        if takes.contains(&fault) {
+            self.include(&signed);
+        }
         match fault {
-            SendFault::Fine => self.include(call).await,
-            SendFault::Lost => self.include(call).await.and(Err(unreachable())),
-            SendFault::Unconfirmed => {
-                let receipt = self.include(call).await?;
-                Err(unconfirmed(receipt.transaction_hash))
-            }
-            SendFault::TimedOut => {
-                let transaction_hash = self.include(call).await?.transaction_hash;
-                Err(ChainError::ReceiptTimeout { transaction_hash, waited_seconds: 180 })
-            }
-            SendFault::Down => Err(unreachable()),
-            SendFault::Dropped => Err(unconfirmed(B256::repeat_byte(1))),
+            SendFault::Fine | SendFault::Dropped => Ok(*signed.tx_hash()),
+            SendFault::Down | SendFault::Lost => Err(unreachable().into()),
+            SendFault::AlreadyKnown => Err(SendError::AlreadyKnown { reason: why() }),
+            SendFault::NonceTooLow => Err(SendError::NonceTooLow { reason: why() }),
+            SendFault::Poor => Err(SendError::InsufficientFunds { reason: why() }),
             SendFault::Rejected => {
-                Err(ChainError::Rejected { endpoint: here(), method: "eth_sendRawTransaction", reason: why() })
+                let (endpoint, method) = (here(), "eth_sendRawTransaction");
+                Err(ChainError::Rejected { endpoint, method, reason: why() }.into())
             }
-            SendFault::Poor => Err(ChainError::InsufficientFunds { account: KEEPER, reason: why() }),
         }
     }
+
+    async fn inclusion(&self, transaction: B256) -> Result<Option<Inclusion>, ChainError> {
+        self.read()?;
+        Ok(self.state().included.get(&transaction).cloned())
+    }
+}
+
+/// Signs for an account that has no key: who signed what is not what is tested here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pen;
+
+impl Signer for Pen {
+    fn address(&self) -> Address {
+        KEEPER
+    }
+
+    async fn sign(&self, transaction: TxEip1559) -> Result<Signed, SignerError> {
+        Ok(Signed::new(transaction, Signature::test_signature()))
+    }
+}
+
+/// A wallet with a journal of its own.
+pub(crate) fn wallet(chain: Faulty) -> Wallet<Faulty, Pen> {
+    let identity = Identity::new(chain.chain_id(), B256::ZERO, Address::ZERO, KEEPER);
+    Wallet::new(chain, Pen, Journal::in_memory(&identity).unwrap())
 }
 
 fn here() -> Endpoint {
@@ -236,8 +306,4 @@ fn why() -> String {
 
 fn unreachable() -> ChainError {
     ChainError::Unreachable { endpoint: here(), reason: why() }
-}
-
-fn unconfirmed(transaction_hash: B256) -> ChainError {
-    ChainError::Unconfirmed { transaction_hash, reason: why() }
 }

@@ -1,21 +1,23 @@
 //! What the keeper sees of a chain that fails, lags, leaves logs out or is reorganised, and that it does not act on it.
 
-use xenon_keeper::{Collector, Keeper, KeeperConfig, KeeperError, Outcome, Policy, Progress, Round, View};
+use xenon_keeper::{
+    Collector, Keeper, KeeperConfig, KeeperError, Outcome, Policy, Progress, Round, View, journal::Stage,
+};
 use xenon_sim::RevmChain;
 
 use crate::{
-    faulty::{Faulty, ReadFault, SendFault},
+    faulty::{Faulty, Pen, ReadFault, SendFault, wallet},
     world::{CREATOR, World, block_on, config},
 };
 
 const FEE: u128 = 1_000_000_000_000_000_000;
 
 /// A world in which one task waits to be drawn, and a keeper that has not looked yet.
-fn one_task() -> (World, Faulty, Keeper<Faulty>) {
+fn one_task() -> (World, Faulty, Keeper<Faulty, Pen>) {
     let world = World::with_nodes(3);
     create(&world, &world.chain, FEE);
     let chain = Faulty::new(&world.chain);
-    let keeper = Keeper::new(chain.clone(), world.contracts, Policy::default(), config());
+    let keeper = Keeper::new(wallet(chain.clone()), world.contracts, Policy::default(), config());
     (world, chain, keeper)
 }
 
@@ -23,28 +25,52 @@ fn create(world: &World, chain: &RevmChain, fee: u128) {
     chain.mine_with(1, &[(CREATOR, world.create(0, 100, 0, 0, fee, 1_000))]).remove(0).unwrap();
 }
 
+/// Rounds, each after one more block, until the keeper's transaction is in one.
+fn until_landed(world: &World, chain: &Faulty, keeper: &mut Keeper<Faulty, Pen>) {
+    for _ in 0..9 {
+        if !chain.landed().is_empty() {
+            return;
+        }
+        world.chain.mine(1);
+        block_on(keeper.step()).unwrap();
+    }
+    panic!("it is never made good");
+}
+
 #[test]
-fn read_that_fails_never_causes_an_act_and_is_made_good_by_the_next_round() {
+fn read_that_fails_never_causes_an_act_and_is_made_good_by_later_rounds() {
     let (_, chain, mut keeper) = one_task();
     block_on(keeper.step()).unwrap();
     let whole = chain.reads_done();
-    // The last two reads of the round are the simulation and the balance.
-    for failing in 0..whole - 2 {
-        let (_, chain, mut keeper) = one_task();
+    let mut unsent = 0;
+    for failing in 0..whole {
+        let (world, chain, mut keeper) = one_task();
         chain.fail_reads((0..failing).map(|_| ReadFault::Fine).chain([ReadFault::Down]));
-        let error = block_on(keeper.step()).unwrap_err();
-        assert_eq!((error.code(), error.is_permanent()), ("XP-302", false), "read {failing}");
-        assert_eq!(chain.begun(), 0, "read {failing}");
-        let round = block_on(keeper.step()).unwrap();
-        assert!(matches!(round.outcomes[..], [(_, Outcome::Done(_))]), "read {failing}: {round:?}");
+        match block_on(keeper.step()) {
+            Err(error) => {
+                assert_eq!((error.code(), error.is_permanent()), ("XP-302", false), "read {failing}");
+                assert_eq!(chain.begun(), 0, "read {failing}");
+                let round = block_on(keeper.step()).unwrap();
+                assert!(matches!(round.outcomes[..], [(_, Outcome::Done(_))]), "read {failing}: {round:?}");
+            }
+            Ok(round) => match &round.outcomes[..] {
+                [(_, Outcome::Failed(_))] => assert_eq!(chain.begun(), 0, "read {failing}"),
+                [(_, Outcome::Done(_) | Outcome::Sent { .. })] => assert_eq!(chain.begun(), 1, "read {failing}"),
+                other => panic!("read {failing}: {other:?}"),
+            },
+        }
+        unsent += usize::from(chain.begun() == 0);
+        until_landed(&world, &chain, &mut keeper);
+        assert_eq!(chain.landed().len(), 1, "read {failing}");
     }
+    assert!(unsent > 4, "only {unsent} reads of {whole} kept it from sending");
 }
 
 #[test]
 fn head_that_was_left_behind_is_not_acted_on() {
     let world = World::with_nodes(3);
     let chain = Faulty::new(&world.chain);
-    let mut keeper = Keeper::new(chain.clone(), world.contracts, Policy::default(), config());
+    let mut keeper = Keeper::new(wallet(chain.clone()), world.contracts, Policy::default(), config());
     create(&world, &world.chain, FEE);
     world.chain.mine(2_000);
     chain.fail_sends([SendFault::Rejected; 2]);
@@ -162,63 +188,79 @@ fn start_after_the_deployment_is_named_and_mended_by_nothing_but_the_configurati
     let (world, chain, _) = one_task();
     let from_block = block_on(xenon_protocol::chain::Chain::head(&world.chain)).unwrap().number;
     let late = KeeperConfig { from_block: from_block + 1, ..config() };
-    let mut keeper = Keeper::new(chain.clone(), world.contracts, Policy::default(), late);
+    let mut keeper = Keeper::new(wallet(chain.clone()), world.contracts, Policy::default(), late);
     for _ in 0..2 {
         assert_eq!(block_on(keeper.step()).unwrap_err().code(), "XK-003");
     }
     let late = KeeperConfig { from_block, ..config() };
-    let mut keeper = Keeper::new(chain.clone(), world.contracts, Policy::default(), late);
+    let mut keeper = Keeper::new(wallet(chain.clone()), world.contracts, Policy::default(), late);
     assert_eq!(block_on(keeper.step()).unwrap_err().code(), "XK-013");
     assert_eq!(chain.begun(), 0);
 }
 
 #[test]
-fn action_whose_fate_is_unknown_is_left_alone_for_some_blocks() {
-    for fault in [SendFault::Dropped, SendFault::Rejected, SendFault::Poor] {
+fn transaction_that_a_node_does_not_take_is_handed_over_again_with_the_same_nonce() {
+    for fault in [SendFault::Down, SendFault::Rejected, SendFault::Poor] {
         let (world, chain, mut keeper) = one_task();
-        chain.fail_sends([fault]);
+        chain.fail_sends([fault; 2]);
         let round = block_on(keeper.step()).unwrap();
-        assert!(matches!(round.outcomes[..], [(_, Outcome::Failed(_))]), "{fault:?}: {round:?}");
+        assert!(matches!(round.outcomes[..], [(_, Outcome::Sent { nonce: 0, .. })]), "{fault:?}: {round:?}");
+        assert_eq!(block_on(keeper.step()).unwrap(), Round::default(), "{fault:?}: no new block, nothing to plan");
+        assert_eq!((chain.begun(), chain.landed().len()), (2, 0), "{fault:?}");
+        block_on(keeper.step()).unwrap();
         world.chain.mine(1);
         let round = block_on(keeper.step()).unwrap();
-        assert!(matches!(round.outcomes[..], [(_, Outcome::Held { .. })]), "{fault:?}: {round:?}");
-        world.chain.mine(1);
-        let round = block_on(keeper.step()).unwrap();
-        assert!(matches!(round.outcomes[..], [(_, Outcome::Done(_))]), "{fault:?}: {round:?}");
+        assert!(matches!(round.outcomes[0], (_, Outcome::Done(_))), "{fault:?}: {round:?}");
+        assert_eq!(chain.landed()[0].0.data, chain.landed()[0].0.data);
     }
 }
 
 #[test]
-fn transaction_that_did_not_get_through_is_tried_again_at_once_and_one_that_did_is_not() {
-    let (_, chain, mut keeper) = one_task();
-    chain.fail_sends([SendFault::Down, SendFault::Down]);
-    let round = block_on(keeper.step()).unwrap();
-    assert!(matches!(round.outcomes[..], [(_, Outcome::Done(_))]), "{round:?}");
-    assert_eq!((chain.begun(), chain.landed().len()), (3, 1));
-
-    let (_, chain, mut keeper) = one_task();
-    chain.fail_sends([SendFault::Lost]);
-    let round = block_on(keeper.step()).unwrap();
-    assert!(matches!(round.outcomes[..], [(_, Outcome::NoEffect)]), "{round:?}");
-    assert_eq!((chain.begun(), chain.landed().len()), (1, 1));
-}
-
-#[test]
-fn round_that_was_seated_by_a_transaction_whose_answer_was_lost_is_not_dispatched_again() {
+fn transaction_that_was_taken_and_forgotten_is_replaced_by_one_that_pays_more() {
     let (world, chain, mut keeper) = one_task();
-    block_on(keeper.step()).unwrap();
-    world.chain.mine(1);
-    chain.fail_sends([SendFault::Lost]);
+    chain.fail_sends([SendFault::Dropped]);
     let round = block_on(keeper.step()).unwrap();
-    assert!(matches!(round.outcomes[..], [(_, Outcome::NoEffect)]), "{round:?}");
-    assert_eq!((chain.begun(), chain.landed().len()), (2, 2));
+    assert!(matches!(round.outcomes[..], [(_, Outcome::Sent { nonce: 0, .. })]), "{round:?}");
+    for _ in 0..config().send.replace_after {
+        world.chain.mine(1);
+        let round = block_on(keeper.step()).unwrap();
+        assert!(matches!(round.outcomes[..], [(_, Outcome::InFlight { nonce: 0 })]), "{round:?}");
+    }
+    assert_eq!((chain.begun(), chain.landed().len()), (2, 1));
+    let attempts = keeper.wallet().journal.live().unwrap().remove(0).attempts;
+    assert!(attempts[1].max_fee * 100 >= attempts[0].max_fee * 110, "{attempts:?}");
 }
 
 #[test]
-fn attempts_are_bounded() {
-    let (_, chain, mut keeper) = one_task();
-    chain.fail_sends([SendFault::Down; 10]);
-    let round = block_on(keeper.step()).unwrap();
-    assert!(matches!(round.outcomes[..], [(_, Outcome::Failed(_))]), "{round:?}");
-    assert_eq!(chain.begun(), 3);
+fn what_a_node_says_of_a_transaction_decides_nothing() {
+    for fault in [SendFault::Lost, SendFault::AlreadyKnown, SendFault::NonceTooLow] {
+        let (world, chain, mut keeper) = one_task();
+        chain.fail_sends([fault]);
+        let round = block_on(keeper.step()).unwrap();
+        assert!(matches!(round.outcomes[..], [(_, Outcome::Done(_))]), "{fault:?}: {round:?}");
+        for _ in 0..4 {
+            world.chain.mine(1);
+            block_on(keeper.step()).unwrap();
+        }
+        let dispatched = chain.landed().len();
+        assert_eq!((chain.begun(), dispatched), (2, 2), "{fault:?}: the draw, and the seating after it");
+    }
+}
+
+#[test]
+fn keeper_that_starts_anew_with_the_journal_does_nothing_twice() {
+    let (world, chain, mut keeper) = one_task();
+    chain.fail_sends([SendFault::Lost]);
+    block_on(keeper.step()).unwrap();
+    let wallet = keeper.wallet().clone();
+    drop(keeper);
+    let mut keeper = Keeper::new(wallet, world.contracts, Policy::default(), config());
+    for _ in 0..20 {
+        world.chain.mine(1);
+        block_on(keeper.step()).unwrap();
+    }
+    assert_eq!(chain.landed().len(), 2, "the draw, and the seating after it");
+    assert_eq!(keeper.wallet().journal.live().unwrap(), []);
+    let over = keeper.wallet().journal.over().unwrap();
+    assert!(over.iter().all(|intent| matches!(intent.stage, Stage::Final(_))), "{over:?}");
 }

@@ -8,7 +8,7 @@ use xenon_protocol::{chain::Chain, deployment::Deployment};
 use xenon_sim::{Genesis, RevmChain};
 
 use crate::{
-    faulty::{Faulty, ReadFault, SendFault},
+    faulty::{Faulty, Pen, ReadFault, wallet},
     world::{CREATOR, World, block_on, config},
 };
 
@@ -30,7 +30,7 @@ fn one_by_one() -> Policy {
 }
 
 /// A running keeper and what stops it.
-fn run(keeper: Keeper<Faulty>) -> (JoinHandle<Result<(), KeeperError>>, oneshot::Sender<()>) {
+fn run(keeper: Keeper<Faulty, Pen>) -> (JoinHandle<Result<(), KeeperError>>, oneshot::Sender<()>) {
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(keeper.run(async {
         let _ = stopped.await;
@@ -50,7 +50,7 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 async fn ends_with(chain: Faulty, contracts: Deployment, config: KeeperConfig) -> KeeperError {
-    Keeper::new(chain, contracts, Policy::default(), config).run(std::future::pending()).await.unwrap_err()
+    Keeper::new(wallet(chain), contracts, Policy::default(), config).run(std::future::pending()).await.unwrap_err()
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn what_waiting_cannot_mend_ends_it() {
     let (chain, contracts) = (Faulty::new(&world.chain), world.contracts);
     let empty = Faulty::new(&RevmChain::new(Genesis::default()));
     let mixed = Deployment { qos: contracts.stats, ..contracts };
-    let idle = KeeperConfig { attempts: 0, ..config() };
+    let idle = KeeperConfig { poll_ms: 0, ..config() };
     block_on(async {
         assert_eq!(ends_with(chain.clone(), contracts, idle).await.code(), "XK-001");
         assert_eq!(ends_with(chain.clone().with_chain_id(5), contracts, config()).await.code(), "XK-002");
@@ -73,7 +73,7 @@ fn endpoint_that_is_down_is_waited_out() {
     let world = two_to_expire();
     let chain = Faulty::new(&world.chain);
     chain.fail_reads([ReadFault::Down; 40]);
-    let keeper = Keeper::new(chain.clone(), world.contracts, Policy::default(), config());
+    let keeper = Keeper::new(wallet(chain.clone()), world.contracts, Policy::default(), config());
     block_on(async {
         let (running, stop) = run(keeper);
         until(|| chain.landed().len() == 2).await;
@@ -86,7 +86,7 @@ fn endpoint_that_is_down_is_waited_out() {
 fn shutdown_waits_for_what_is_in_flight_and_begins_nothing_more() {
     let world = two_to_expire();
     let chain = Faulty::new(&world.chain).hold_sends();
-    let keeper = Keeper::new(chain.clone(), world.contracts, one_by_one(), config());
+    let keeper = Keeper::new(wallet(chain.clone()), world.contracts, one_by_one(), config());
     block_on(async {
         let (running, stop) = run(keeper);
         until(|| chain.begun() == 1).await;
@@ -103,7 +103,8 @@ fn shutdown_waits_for_what_is_in_flight_and_begins_nothing_more() {
 fn shutdown_does_not_wait_for_ever() {
     let world = two_to_expire();
     let chain = Faulty::new(&world.chain).hold_sends();
-    let keeper = Keeper::new(chain.clone(), world.contracts, one_by_one(), KeeperConfig { shutdown_ms: 1, ..config() });
+    let keeper =
+        Keeper::new(wallet(chain.clone()), world.contracts, one_by_one(), KeeperConfig { shutdown_ms: 1, ..config() });
     block_on(async {
         let (running, stop) = run(keeper);
         until(|| chain.begun() == 1).await;
@@ -117,9 +118,10 @@ fn shutdown_does_not_wait_for_ever() {
 fn stopped_sender_sends_nothing() {
     let world = two_to_expire();
     let chain = Faulty::new(&world.chain);
-    let mut submitter = Submitter::new(chain.clone(), world.contracts, config());
+    let mut submitter = Submitter::new(wallet(chain.clone()), world.contracts, config());
     let head = block_on(chain.head()).unwrap();
-    let outcomes = block_on(submitter.submit(vec![Action::Expire(TaskId(1))], &head, &AtomicBool::new(true)));
+    let wanted = [Action::Expire(TaskId(1)).into()];
+    let outcomes = block_on(submitter.submit(&wanted, &head, &AtomicBool::new(true))).unwrap();
     assert_eq!(outcomes, [(Action::Expire(TaskId(1)), Outcome::Stopped)]);
     assert_eq!(chain.begun(), 0);
 }
@@ -129,7 +131,7 @@ fn chain_that_stands_still_is_not_acted_on() {
     let world = two_to_expire();
     let chain = Faulty::new(&world.chain);
     let keeper = Keeper::new(
-        chain.clone(),
+        wallet(chain.clone()),
         world.contracts,
         Policy::default(),
         // The simulated chain lives in the past.
@@ -149,11 +151,11 @@ fn chain_that_stands_still_is_not_acted_on() {
 fn what_the_contracts_would_refuse_is_skipped_with_the_reason() {
     let world = two_to_expire();
     let chain = Faulty::new(&world.chain);
-    let mut submitter = Submitter::new(chain.clone(), world.contracts, config());
+    let mut submitter = Submitter::new(wallet(chain.clone()), world.contracts, config());
     let head = block_on(chain.head()).unwrap();
-    let actions = vec![Action::Advance(TaskId(1)), Action::Expire(TaskId(1)), Action::Absorb { limit: 8 }];
-    chain.fail_sends([SendFault::Fine]);
-    let outcomes = block_on(submitter.submit(actions, &head, &AtomicBool::new(false)));
+    let actions = [Action::Advance(TaskId(1)), Action::Expire(TaskId(1)), Action::Absorb { limit: 8 }];
+    let wanted = actions.map(Into::into);
+    let outcomes = block_on(submitter.submit(&wanted, &head, &AtomicBool::new(false))).unwrap();
     let codes: Vec<_> = outcomes.iter().map(|(_, outcome)| outcome.code()).collect();
     assert_eq!(codes, ["XK-031", "XK-030", "XK-032"]);
     assert!(format!("{:?}", outcomes[0].1).contains("WrongState"), "{:?}", outcomes[0]);

@@ -139,7 +139,7 @@ impl World {
 
 /// A patient collector of a chain that lives in its own time.
 pub(crate) fn config() -> KeeperConfig {
-    KeeperConfig { poll_ms: 1, max_pause_ms: 4, retry_ms: 0, max_head_age_s: 0, ..KeeperConfig::default() }
+    KeeperConfig { poll_ms: 1, max_pause_ms: 4, max_head_age_s: 0, ..KeeperConfig::default() }
 }
 
 pub(crate) fn id(task: TaskId) -> U40 {

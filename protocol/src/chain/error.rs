@@ -119,6 +119,16 @@ pub enum ChainError {
         /// What happened last.
         reason: String,
     },
+    /// Two endpoints tell different things about one block or transaction. Neither is believed.
+    #[error("XP-313: {first} and {second} contradict each other about {what}: nothing is done until they agree")]
+    Contradiction {
+        /// One of them.
+        first: Endpoint,
+        /// The other.
+        second: Endpoint,
+        /// What about.
+        what: String,
+    },
 }
 
 impl ChainError {
@@ -137,6 +147,7 @@ impl ChainError {
             Self::Malformed { .. } => "XP-310",
             Self::Signing { .. } => "XP-311",
             Self::Unconfirmed { .. } => "XP-312",
+            Self::Contradiction { .. } => "XP-313",
         }
     }
 
@@ -174,7 +185,8 @@ mod tests {
             ChainError::Failed { transaction_hash: hash, to: account, block_number: 1, gas_used: 1, revert },
             ChainError::ReceiptTimeout { transaction_hash: hash, waited_seconds: 1 },
             ChainError::InsufficientFunds { account, reason: reason.clone() },
-            ChainError::Rejected { endpoint, method: "eth_call", reason: reason.clone() },
+            ChainError::Rejected { endpoint: endpoint.clone(), method: "eth_call", reason: reason.clone() },
+            ChainError::Contradiction { first: endpoint.clone(), second: endpoint, what: reason.clone() },
             ChainError::Malformed { method: "eth_call", reason: reason.clone() },
             ChainError::Signing { account, reason: reason.clone() },
             ChainError::Unconfirmed { transaction_hash: hash, reason },

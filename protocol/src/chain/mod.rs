@@ -1,6 +1,6 @@
 //! The small interface through which every service sees a chain.
 //!
-//! [`Chain`] reads, [`Account`] signs. Two implementations exist: [`RpcChain`] with [`RpcAccount`] over JSON-RPC, and
+//! [`Chain`] reads, [`Account`] signs and waits. [`Mempool`] and [`Signer`] are the two apart, for who has many transactions in flight. Two implementations exist: [`RpcChain`] with [`RpcAccount`] over JSON-RPC, and
 //! the in-memory world of the simulator, which runs the same bytecode. Code written against the traits runs on both.
 
 mod advice;
@@ -9,11 +9,19 @@ mod endpoint;
 mod error;
 mod fault;
 mod head;
+mod heads;
+mod inclusion;
 mod log;
+mod mempool;
 mod receipt;
+mod remote_signer;
 mod revert;
 mod rpc;
 mod rpc_account;
+mod rpc_mempool;
+mod send_error;
+mod signer;
+mod transport;
 mod typed;
 
 use std::future::Future;
@@ -24,11 +32,17 @@ pub use call::Call;
 pub use endpoint::Endpoint;
 pub use error::ChainError;
 pub use head::Head;
+pub use heads::HeadSubscription;
+pub use inclusion::Inclusion;
 pub use log::{EventLog, LogFilter};
+pub use mempool::{At, Fees, Mempool};
 pub use receipt::Receipt;
+pub use remote_signer::RemoteSigner;
 pub use revert::Revert;
 pub use rpc::{RpcChain, RpcSettings};
 pub use rpc_account::RpcAccount;
+pub use send_error::SendError;
+pub use signer::{Signed, Signer, SignerError};
 pub use typed::TypedChain;
 
 /// Reads of one chain, always at its newest block unless a block is named.

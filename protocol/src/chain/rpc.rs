@@ -2,23 +2,16 @@ use std::{future::IntoFuture, sync::Arc, time::Duration};
 
 use alloy::{
     consensus::BlockHeader,
-    eips::{BlockId, eip1559::Eip1559Estimation},
+    eips::BlockId,
     network::TransactionBuilder,
     primitives::{Address, B256, Bytes, U256},
     providers::{Provider, RootProvider},
-    rpc::{
-        client::RpcClient,
-        types::{Block, Filter, Log, TransactionReceipt, TransactionRequest},
-    },
-    transports::{
-        TransportError, TransportResult,
-        http::{Http, reqwest::Client},
-    },
+    rpc::types::{Block, Filter, Log, TransactionReceipt, TransactionRequest},
+    transports::{TransportError, TransportResult},
 };
 use backon::{ExponentialBuilder, Retryable};
-use url::Url;
 
-use super::{Call, Chain, ChainError, Endpoint, EventLog, Head, LogFilter, Receipt, Revert, fault::fault};
+use super::{Call, Chain, ChainError, Endpoint, EventLog, Head, LogFilter, Receipt, Revert, fault::fault, transport};
 
 /// Blocks asked for in one log query; many public nodes refuse wider ranges.
 const LOG_RANGE: u64 = 2_000;
@@ -50,7 +43,8 @@ impl Default for RpcSettings {
     }
 }
 
-/// A chain behind a JSON-RPC node over HTTP. Reads are tried again when the node does not answer.
+/// A chain behind a JSON-RPC node over HTTP or WebSocket. Reads are tried again when the node does not answer, and a
+/// connection that broke is made anew.
 #[derive(Clone, Debug)]
 pub struct RpcChain {
     shared: Arc<Shared>,
@@ -76,9 +70,9 @@ impl RpcChain {
         expected_chain_id: Option<u64>,
         settings: RpcSettings,
     ) -> Result<Self, ChainError> {
-        let url = parse(url)?;
+        let url = transport::parse(url)?;
         let endpoint = Endpoint::from(&url);
-        let provider = RootProvider::new(client(url, settings)?);
+        let provider = RootProvider::new(transport::client(url, settings).await?);
         let unchecked = Shared { provider, endpoint, chain_id: 0, settings };
         let chain_id = unchecked.read("eth_chainId", || unchecked.provider.get_chain_id()).await?;
         match expected_chain_id {
@@ -102,27 +96,21 @@ impl RpcChain {
         fault(&self.shared.endpoint, method, error)
     }
 
+    pub(super) fn provider(&self) -> &RootProvider {
+        &self.shared.provider
+    }
+
+    pub(super) async fn read<T, F>(&self, method: &'static str, ask: impl FnMut() -> F) -> Result<T, ChainError>
+    where
+        F: IntoFuture<Output = TransportResult<T>>,
+    {
+        self.shared.read(method, ask).await
+    }
+
     /// Gas the call needs in the block being built, or why it would revert.
-    pub(super) async fn estimate_gas(&self, from: Address, call: &Call) -> Result<u64, ChainError> {
+    pub(super) async fn gas(&self, from: Address, call: &Call) -> Result<u64, ChainError> {
         let request = request(from, call);
         self.execute("eth_estimateGas", from, call.to, || self.shared.provider.estimate_gas(request.clone())).await
-    }
-
-    /// What a transaction should offer per gas now.
-    pub(super) async fn fees(&self) -> Result<Eip1559Estimation, ChainError> {
-        self.shared.read("eth_feeHistory", || self.shared.provider.estimate_eip1559_fees()).await
-    }
-
-    /// The nonce after all transactions of the account that the node knows of.
-    pub(super) async fn next_nonce(&self, account: Address) -> Result<u64, ChainError> {
-        self.shared
-            .read("eth_getTransactionCount", || self.shared.provider.get_transaction_count(account).pending())
-            .await
-    }
-
-    /// Hands a signed transaction to the node. Not tried again here: see [`super::RpcAccount`].
-    pub(super) async fn broadcast(&self, signed: &[u8]) -> TransportResult<()> {
-        self.shared.provider.send_raw_transaction(signed).await.map(drop)
     }
 
     /// Whether the node knows the transaction, in a block or waiting.
@@ -229,32 +217,13 @@ impl Shared {
         F: IntoFuture<Output = TransportResult<T>>,
     {
         let attempt = || {
-            let answer = ask().into_future();
+            let answer = transport::bounded(ask().into_future(), self.settings);
             async { answer.await.map_err(&classify) }
         };
         let pauses =
             ExponentialBuilder::new().with_min_delay(self.settings.retry_pause).with_max_times(self.settings.retries);
         attempt.retry(pauses).when(ChainError::is_transient).notify(|error, _| tracing::debug!(%error, "retry")).await
     }
-}
-
-fn parse(url: &str) -> Result<Url, ChainError> {
-    let invalid = |reason: String| ChainError::InvalidEndpoint { reason };
-    let parsed: Url = url.parse().map_err(|error: url::ParseError| invalid(error.to_string()))?;
-    if !matches!(parsed.scheme(), "http" | "https") {
-        return Err(invalid(format!("{} is not http or https", parsed.scheme())));
-    }
-    Ok(parsed)
-}
-
-fn client(url: Url, settings: RpcSettings) -> Result<RpcClient, ChainError> {
-    let http = Client::builder()
-        .timeout(settings.request_timeout)
-        .build()
-        .map_err(|error| ChainError::InvalidEndpoint { reason: error.without_url().to_string() })?;
-    let transport = Http::with_client(http, url);
-    let is_local = transport.guess_local();
-    Ok(RpcClient::new(transport, is_local))
 }
 
 fn request(from: Address, call: &Call) -> TransactionRequest {

@@ -13,10 +13,13 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Account, Call, Chain, ChainError, Receipt, Revert, RpcChain, rpc};
+use super::{Account, At, Call, Chain, ChainError, Mempool, Receipt, Revert, RpcChain, SendError, rpc};
 
 /// Gas given to a transaction, in percent of the estimate: the state may change until it is included.
 const GAS_PERCENT: u64 = 130;
+
+/// Base fees of now that a transaction offers: so far the fee may rise until it is included.
+const BASE_FEES: u128 = 2;
 
 /// How often the same signed transaction is handed to a node that does not answer.
 const BROADCASTS: usize = 5;
@@ -43,8 +46,8 @@ impl RpcAccount {
     /// Simulates, signs and broadcasts; the lock makes nonces follow each other without gaps.
     async fn submit(&self, call: &Call) -> Result<B256, ChainError> {
         let mut next_nonce = self.key.next_nonce.lock().await;
-        let gas = self.chain.estimate_gas(self.address(), call).await?;
-        let pending = self.chain.next_nonce(self.address()).await?;
+        let gas = self.chain.gas(self.address(), call).await?;
+        let pending = self.chain.transaction_count(self.address(), At::Pending).await?;
         let nonce = next_nonce.map_or(pending, |next| next.max(pending));
         let (hash, signed) = self.sign(self.transaction(call, gas, nonce).await?)?;
         // Until the broadcast is known to have worked, the node's own count is the better one.
@@ -60,8 +63,8 @@ impl RpcAccount {
             chain_id: self.chain.chain_id(),
             nonce,
             gas_limit: gas.saturating_mul(GAS_PERCENT) / 100,
-            max_fee_per_gas: fees.max_fee_per_gas,
-            max_priority_fee_per_gas: fees.max_priority_fee_per_gas,
+            max_fee_per_gas: fees.base_fee.saturating_mul(BASE_FEES).saturating_add(fees.priority_fee),
+            max_priority_fee_per_gas: fees.priority_fee,
             to: TxKind::Call(call.to),
             value: call.value,
             input: call.data.clone(),
@@ -69,26 +72,26 @@ impl RpcAccount {
         })
     }
 
-    fn sign(&self, mut transaction: TxEip1559) -> Result<(B256, Vec<u8>), ChainError> {
+    fn sign(&self, mut transaction: TxEip1559) -> Result<(B256, Bytes), ChainError> {
         let signature = self
             .key
             .signer
             .sign_transaction_sync(&mut transaction)
             .map_err(|error| ChainError::Signing { account: self.address(), reason: error.to_string() })?;
         let signed = transaction.into_signed(signature);
-        Ok((*signed.hash(), signed.encoded_2718()))
+        Ok((*signed.hash(), signed.encoded_2718().into()))
     }
 
     /// Hands the transaction over until the node takes or refuses it. The same bytes may be handed over any number of
     /// times: they have one hash and one nonce.
-    async fn broadcast(&self, hash: B256, signed: &[u8]) -> Result<(), ChainError> {
+    async fn broadcast(&self, hash: B256, signed: &Bytes) -> Result<(), ChainError> {
         let mut last = None;
         for _ in 0..BROADCASTS {
-            let Err(error) = self.chain.broadcast(signed).await else { return Ok(()) };
-            let error = self.chain.fault("eth_sendRawTransaction", &error);
+            let Err(error) = self.chain.send_raw(signed).await else { return Ok(()) };
+            let error = self.refusal(error);
             match self.chain.knows(hash).await {
                 Ok(true) => return Ok(()),
-                Ok(false) if !error.is_transient() => return Err(self.name_missing_funds(error)),
+                Ok(false) if !error.is_transient() => return Err(error),
                 Ok(false) | Err(_) => last = Some(error),
             }
             sleep(self.chain.settings().retry_pause).await;
@@ -97,12 +100,18 @@ impl RpcAccount {
         Err(ChainError::Unconfirmed { transaction_hash: hash, reason })
     }
 
-    fn name_missing_funds(&self, error: ChainError) -> ChainError {
+    fn refusal(&self, error: SendError) -> ChainError {
+        let account = self.address();
         match error {
-            ChainError::Rejected { reason, .. } if reason.to_lowercase().contains("insufficient funds") => {
-                ChainError::InsufficientFunds { account: self.address(), reason }
+            SendError::InsufficientFunds { reason } => ChainError::InsufficientFunds { account, reason },
+            SendError::Chain(error) => error,
+            SendError::AlreadyKnown { reason }
+            | SendError::NonceTooLow { reason }
+            | SendError::ReplacementUnderpriced { reason }
+            | SendError::Underpriced { reason } => {
+                let endpoint = self.chain.endpoint().clone();
+                ChainError::Rejected { endpoint, method: "eth_sendRawTransaction", reason }
             }
-            other => other,
         }
     }
 
