@@ -20,7 +20,7 @@ use xenon_protocol::{
 };
 
 use crate::{
-    Action, Collector, KeeperConfig, KeeperError, Outcome, Policy, Progress, Submitter, View, Wallet, Wanted,
+    Action, Collector, KeeperConfig, KeeperError, Outcome, Policy, Progress, Submitter, Turns, View, Wallet, Wanted,
     funds::Funds, health::Health, plan,
 };
 
@@ -36,6 +36,7 @@ pub struct Keeper<C, S> {
     policy: Policy,
     config: KeeperConfig,
     funds: Funds,
+    turns: Turns,
     is_checked: bool,
     /// Whether nothing was planned yet for the newest block.
     is_due: bool,
@@ -63,6 +64,7 @@ impl<C: Mempool, S: Signer> Keeper<C, S> {
     /// A keeper that sends from `wallet`, which nothing else may send from.
     pub fn new(wallet: Wallet<C, S>, contracts: Deployment, policy: Policy, config: KeeperConfig) -> Self {
         Self {
+            turns: Turns::new(wallet.address(), policy.turn_blocks),
             collector: Collector::new(wallet.chain.clone(), contracts, config.clone()),
             submitter: Submitter::new(wallet, contracts, config.clone()),
             contracts,
@@ -173,7 +175,8 @@ impl<C: Mempool, S: Signer> Keeper<C, S> {
         self.is_due |= matches!(look, Progress::Fresh(_));
         match look {
             Progress::Fresh(head) | Progress::Unchanged(head) if self.is_due => {
-                let round = self.act(self.plan(head), stop).await?;
+                let planned = self.plan(head);
+                let round = self.act(planned, stop).await?;
                 self.is_due = false;
                 Ok(round)
             }
@@ -182,9 +185,12 @@ impl<C: Mempool, S: Signer> Keeper<C, S> {
         }
     }
 
-    fn plan(&self, head: Head) -> Planned {
+    /// The plan after a block, of which this keeper does what it is its turn to do.
+    fn plan(&mut self, head: Head) -> Planned {
+        let view = self.collector.view();
+        let ours = self.turns.take(view, &head, plan(view, &head, &self.policy));
         let wanted = |action| Wanted { action, reward: self.reward(action) };
-        Planned { head, actions: plan(self.view(), &head, &self.policy).into_iter().map(wanted).collect() }
+        Planned { head, actions: ours.into_iter().map(wanted).collect() }
     }
 
     /// What an action pays, if the policy asks that it pays for its gas.

@@ -9,6 +9,7 @@
 //! * [`order`]: who is served next, exactly as the contract decides it.
 //! * [`plan`]: what should be done now, a pure function of the view.
 //! * [`journal`]: what was signed and what became of it, on disk.
+//! * [`Turns`]: which of it is this keeper's to do, where there are several.
 //!
 //! Only [`Collector`] and [`Submitter`] touch the network. There is no clock, no randomness and no iteration over hash
 //! maps in view, order and plan, so every decision can be replayed. [`Keeper`] joins the parts to a service.
@@ -31,6 +32,7 @@ mod plan;
 mod policy;
 mod submit;
 mod tier;
+mod turn;
 pub mod view;
 mod wallet;
 
@@ -47,6 +49,7 @@ pub use self::{
     policy::Policy,
     submit::{Outcome, SendConfig, Submitter, Wanted},
     tier::Tier,
+    turn::Turns,
     view::{Kind, Limits, View, ViewError},
     wallet::Wallet,
 };

@@ -29,6 +29,8 @@ pub struct Policy {
     pub advance_gas: u64,
     /// Whether to end cases that are over, with `slash` and `thaw`, for which nobody pays.
     pub cases: bool,
+    /// Blocks that a keeper leaves to each of those whose turn it is before its own; 0 acts at once whoever else does.
+    pub turn_blocks: u64,
 }
 
 impl Policy {
@@ -61,7 +63,7 @@ impl Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { max_tasks: 16, max_actions: 32, max_absorb: 32, max_patience: 32, advance_gas: 200_000, cases: false }
+        Self { max_tasks: 16, max_actions: 32, max_absorb: 32, max_patience: 32, advance_gas: 200_000, cases: false, turn_blocks: 2 }
     }
 }
 

@@ -8,6 +8,7 @@ mod books;
 mod course;
 mod error;
 mod floor;
+mod keepers;
 mod kind;
 mod node;
 mod nodes;
@@ -32,6 +33,7 @@ pub use self::{
     books::{BookKey, Books, ClassBook, ClassKey, TierKey},
     error::ViewError,
     floor::floor_of,
+    keepers::Keepers,
     kind::Kind,
     node::{Capacity, Case, Class, Counts, Node},
     nodes::Nodes,
@@ -77,6 +79,7 @@ pub struct View {
     vacancies: VecDeque<TaskId>,
     /// Tasks created since a moment was last noted.
     undated: Vec<TaskId>,
+    keepers: Keepers,
 }
 
 impl View {
@@ -108,6 +111,11 @@ impl View {
     /// The order books.
     pub const fn books(&self) -> &Books {
         &self.books
+    }
+
+    /// Who seated tasks lately.
+    pub const fn keepers(&self) -> &Keepers {
+        &self.keepers
     }
 
     /// The round drawn and not yet seated.
@@ -174,6 +182,7 @@ impl View {
             }
         }
         self.happen(&log.event, log.at.block)?;
+        self.keepers.happen(&log.event, log.at.block);
         self.last = Some((log.at, log.block_hash));
         Ok(Applied::Fresh)
     }

@@ -1,10 +1,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use alloy::primitives::{Address, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use revm::Inspector;
 use xenon_protocol::chain::{Call, Chain, ChainError, EventLog, Head, LogFilter, Receipt};
 
-use crate::{EvmContext, Genesis, RevmAccount, world::World};
+use crate::{EvmContext, Genesis, RevmAccount, Undone, world::World};
 
 /// A handle on a chain in memory. Clones see the same chain; [`RevmChain::fork`] makes another one.
 #[derive(Clone, Debug)]
@@ -56,6 +56,40 @@ impl RevmChain {
         self.world().mine_inspected(seconds, transactions, inspector)
     }
 
+    /// Keeps what is needed to leave the newest `depth` blocks. It costs a copy of the state for each block.
+    pub fn keep_history(&self, depth: usize) {
+        self.world().history.limit(depth);
+    }
+
+    /// Leaves the newest `depth` blocks, for others that are yet to be mined. Their hashes will differ from those left.
+    ///
+    /// Signed transactions wait again; what else was in the blocks is returned. `None`, and nothing happens, if the
+    /// history [kept](Self::keep_history) is shorter.
+    pub fn reorganise(&self, depth: usize) -> Option<Undone> {
+        let bodies = self.world().rewind(depth)?;
+        Some(Undone { calls: bodies.into_iter().flat_map(|body| body.calls).collect() })
+    }
+
+    /// Sets the base fee of the next block, in wei per gas; the rule goes on from there.
+    pub fn set_base_fee(&self, wei: u64) {
+        self.world().set_base_fee(wei);
+    }
+
+    /// The signed transactions that wait, by sender and nonce.
+    pub fn waiting(&self) -> Vec<B256> {
+        self.world().pool.all().map(|pooled| pooled.hash).collect()
+    }
+
+    /// Forgets a waiting transaction, as nodes do that are short of memory.
+    pub fn forget(&self, transaction: B256) {
+        self.world().pool.forget(transaction);
+    }
+
+    /// Runs a call after a block whose state is kept; `None` if it is not.
+    pub fn call_at(&self, number: u64, from: Address, call: &Call) -> Option<Result<Bytes, ChainError>> {
+        self.world().call_at(number, from, call)
+    }
+
     /// A word of an account's storage.
     pub fn storage(&self, address: Address, slot: U256) -> U256 {
         self.world().storage(address, slot)
@@ -80,7 +114,7 @@ impl RevmChain {
     }
 
     /// A panic in another thread leaves whole blocks behind, so the lock's poison says nothing.
-    fn world(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,7 @@ use alloy::primitives::{Address, Bytes, TxKind, U256, keccak256};
 use revm::{
     Context, ExecuteEvm, InspectEvm, Inspector, MainBuilder, MainContext,
     context::{
-        BlockEnv, TxEnv,
+        BlockEnv, TransactionType, TxEnv,
         result::{EVMError, ExecutionResult, InvalidTransaction, ResultAndState},
     },
     database::InMemoryDB,
@@ -13,7 +13,7 @@ use revm::{
 };
 use xenon_protocol::chain::{Call, ChainError, Endpoint, Head, Revert};
 
-use crate::Genesis;
+use crate::{Genesis, pool::Pooled};
 
 /// The hard fork the contracts are compiled for.
 const HARDFORK: SpecId = SpecId::PRAGUE;
@@ -81,6 +81,24 @@ pub(crate) fn transaction(genesis: &Genesis, from: Address, call: &Call, nonce: 
         data: call.data.clone(),
         nonce,
         chain_id: Some(genesis.chain_id),
+        ..TxEnv::default()
+    }
+}
+
+/// A transaction that was signed, as the block takes it.
+pub(crate) fn signed_transaction(pooled: &Pooled) -> TxEnv {
+    let signed = &pooled.transaction;
+    TxEnv {
+        tx_type: TransactionType::Eip1559.into(),
+        caller: pooled.sender,
+        gas_limit: signed.gas_limit,
+        gas_price: signed.max_fee_per_gas,
+        gas_priority_fee: Some(signed.max_priority_fee_per_gas),
+        kind: signed.to,
+        value: signed.value,
+        data: signed.input.clone(),
+        nonce: signed.nonce,
+        chain_id: Some(signed.chain_id),
         ..TxEnv::default()
     }
 }
