@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +28,10 @@ pub struct KeeperConfig {
     pub max_head_age_s: u64,
     /// Blocks whose logs are asked for at once when catching up.
     pub log_range: u64,
-    /// The newest blocks, which are checked one by one to follow each other.
+    /// The newest blocks, which are checked one by one to follow each other and can be taken back; older ones are final.
     pub linked_blocks: u64,
+    /// A file in which the view is kept, so that the next start need not read the past again; none if absent.
+    pub snapshot: Option<PathBuf>,
     /// How often a transaction is tried when the chain does not answer before it is left to the next round.
     pub attempts: u32,
     /// Pause before the second attempt, in milliseconds; it doubles with each.
@@ -79,6 +81,7 @@ impl Default for KeeperConfig {
             max_head_age_s: 300,
             log_range: 2_000,
             linked_blocks: 64,
+            snapshot: None,
             attempts: 3,
             retry_ms: 250,
             max_hold: 32,

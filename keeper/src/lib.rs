@@ -21,11 +21,13 @@ pub mod event;
 mod fixture;
 mod funds;
 mod health;
+mod history;
 mod id;
 mod keeper;
 pub mod order;
 mod plan;
 mod policy;
+mod snapshot;
 mod submit;
 mod tier;
 pub mod view;
@@ -40,6 +42,7 @@ pub use self::{
     keeper::{Keeper, Round},
     plan::plan,
     policy::Policy,
+    snapshot::{Snapshot, SnapshotError, SnapshotFile},
     submit::{Outcome, Submitter},
     tier::Tier,
     view::{Kind, Limits, View, ViewError},
