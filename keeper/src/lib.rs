@@ -24,12 +24,14 @@ pub mod event;
 mod fixture;
 mod funds;
 mod health;
+mod history;
 mod id;
 pub mod journal;
 mod keeper;
 pub mod order;
 mod plan;
 mod policy;
+mod snapshot;
 mod submit;
 mod tier;
 mod turn;
@@ -47,6 +49,7 @@ pub use self::{
     keeper::{Keeper, Round},
     plan::plan,
     policy::Policy,
+    snapshot::{Snapshot, SnapshotError, SnapshotFile},
     submit::{Outcome, SendConfig, Submitter, Wanted},
     tier::Tier,
     turn::Turns,

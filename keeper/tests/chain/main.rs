@@ -10,4 +10,5 @@ mod outages;
 mod people;
 mod service;
 mod storage;
+mod undo;
 mod world;
