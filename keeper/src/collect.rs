@@ -11,7 +11,7 @@ use xenon_protocol::{
 };
 
 use crate::{
-    KeeperConfig, KeeperError, Logged, TaskId, View, ViewError,
+    KeeperConfig, KeeperError, Logged, Reading, TaskId, View, ViewError,
     history::History,
     snapshot::{Snapshot, SnapshotFile},
 };
@@ -61,6 +61,7 @@ pub struct Collector<C> {
     is_doubted: bool,
     /// The block in which our last transaction is: an older head does not show it.
     expected: u64,
+    reading: Reading,
 }
 
 impl<C: Chain> Collector<C> {
@@ -79,8 +80,14 @@ impl<C: Chain> Collector<C> {
             saved: None,
             is_doubted: false,
             expected: 0,
+            reading: Reading::default(),
             config,
         }
+    }
+
+    /// What was read so far.
+    pub fn reading(&self) -> Reading {
+        Reading { block: self.last.map(|last| last.number), ..self.reading }
     }
 
     /// The state after the block last seen.
@@ -96,6 +103,7 @@ impl<C: Chain> Collector<C> {
     pub async fn collect(&mut self) -> Result<Progress, KeeperError> {
         self.restore().await?;
         let head = self.chain.head().await?;
+        self.reading.head = Some(head);
         match self.last {
             Some(last) if last.hash == head.hash && self.is_audited => return Ok(Progress::Unchanged(head)),
             _ if self.lags(&head) => return Ok(Progress::Stale(head)),
@@ -212,6 +220,7 @@ impl<C: Chain> Collector<C> {
         for log in logs {
             let log = Logged::decode(log, &self.contracts)?;
             self.view.apply(&log)?;
+            self.reading.folded += 1;
             folded.push(log);
         }
         Ok(folded)

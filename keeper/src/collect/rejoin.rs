@@ -44,14 +44,23 @@ impl<C: Chain> Collector<C> {
             return Ok(());
         }
         let known: Vec<_> = self.history.heads().collect();
+        let depth = known.iter().map(|block| last.number - block.number).max().unwrap_or_default() + 1;
         for block in known {
             if self.is_part(&block, head).await? {
+                self.count_reorg(last.number - block.number);
                 self.go_back(block);
                 return Ok(());
             }
         }
+        self.count_reorg(depth);
         self.forget();
         Ok(())
+    }
+
+    /// Takes note that the chain took so many of the blocks that were seen back, as far as they are known.
+    const fn count_reorg(&mut self, depth: u64) {
+        self.reading.reorgs += 1;
+        self.reading.last_depth = depth;
     }
 
     /// Whether a block is part of the chain which ends in `head`.

@@ -8,6 +8,7 @@ mod life;
 mod operation;
 mod outages;
 mod people;
+mod seeing;
 mod service;
 mod storage;
 mod undo;

@@ -151,6 +151,10 @@ fn assert_reorganisation_is_followed(blocks: u64, more: u64, linked_blocks: u64)
     chain.reorganise(&second);
     catch_up(&mut collector);
     World { chain: second, ..world }.assert_agrees_with(collector.view());
+    let seen = collector.reading();
+    let depth = if blocks <= linked_blocks { blocks } else { seen.last_depth };
+    assert_eq!((seen.reorgs, seen.last_depth), (1, depth), "{blocks} blocks, {more} more, {linked_blocks} linked");
+    assert!((1..=blocks).contains(&seen.last_depth), "{seen:?}");
 }
 
 #[test]
