@@ -8,7 +8,12 @@ use figment::{Provider, providers::Serialized};
 use serde::Serialize;
 use url::Url;
 
-use crate::{doctor::DoctorArgs, model::ModelCommand, sim::SimCommand};
+use crate::{
+    doctor::DoctorArgs,
+    keeper::{KeeperArgs, QueueArgs, WhyNotArgs},
+    model::ModelCommand,
+    sim::SimCommand,
+};
 
 /// Xenon: strangers run AI inference for each other, and nobody has to be trusted.
 #[derive(Debug, Parser)]
@@ -98,8 +103,14 @@ pub(crate) enum Command {
     /// Run the tasks of one model for a node, which starts this by itself.
     #[command(hide = true)]
     Executor(ExecutorArgs),
-    /// Run a keeper: turn the crank.
+    /// Run a keeper (turn the crank), or look at a running one.
     Keeper(KeeperArgs),
+    /// Tell the whole history of a task, from chain data alone.
+    Explain(TaskArgs),
+    /// Say why a node was not, or is not, given a task, from chain data alone.
+    WhyNot(WhyNotArgs),
+    /// Print the queue in the order of service, with values and expected waits, from chain data alone.
+    Queue(QueueArgs),
     /// Run a relay.
     Gateway(GatewayArgs),
     /// Deploy the contracts.
@@ -406,20 +417,6 @@ pub(crate) struct ExecutorArgs {
     /// The model, with its revision. Without one, the machine's execution class is printed.
     #[arg(long, value_name = "ID")]
     pub(crate) model: Option<String>,
-}
-
-/// Options of a keeper.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct KeeperArgs {
-    /// Folder of the journal. A second keeper with the same key is refused.
-    #[arg(long, default_value = "xenon-keeper", value_name = "FOLDER")]
-    pub(crate) data: PathBuf,
-    /// The most tasks seated or drawn by one transaction; 16 if nothing else is configured.
-    #[arg(long)]
-    pub(crate) max_tasks: Option<u32>,
-    /// Also end the cases of frozen nodes that are over, for which nobody pays.
-    #[arg(long)]
-    pub(crate) end_cases: bool,
 }
 
 /// Options of a relay.

@@ -238,6 +238,32 @@ pub(crate) enum CliError {
         /// What was given.
         gigabytes: u64,
     },
+    /// No keeper answers where its report was looked for.
+    #[error(
+        "XC-040: no keeper answers at {at} ({reason}): start it with --metrics {at}, or give its address with --at"
+    )]
+    NoKeeper {
+        /// The address.
+        at: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// Neither a node's number nor an address.
+    #[error(
+        "XC-041: {text:?} names no node: give the number that it was given when it joined, or the address of its key"
+    )]
+    NoNodeName {
+        /// What was given.
+        text: String,
+    },
+    /// No node has this key.
+    #[error("XC-042: no node of {contract} has the key {key}: give the node's number, or the address of its hot key")]
+    UnknownKey {
+        /// The address asked for.
+        key: Address,
+        /// The Node contract.
+        contract: Address,
+    },
     /// A chain's answer misses something the contracts always give.
     #[error("XC-018: the chain's answer to {what} misses {missing}: is the endpoint of the right network?")]
     Incomplete {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, U256};
+pub(crate) use xenon_keeper::explain::ending_name;
 use xenon_protocol::{
     chain::{Chain, ChainError, EventLog, LogFilter},
     contracts::{Ending, Task, TaskQueue},
@@ -212,21 +213,6 @@ fn settled(event: &Task::TaskSettled, block: u64) -> Settled {
         shares: event.shares.map(U256::from),
         refund: U256::from(event.refund),
         deliverer: usize::from(event.deliverer),
-    }
-}
-
-/// An ending in words.
-pub(crate) const fn ending_name(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Agreed => "agreed",
-        Ending::Disagreed => "aborted: no two results agree",
-        Ending::Failed => "aborted: the nodes report the same error",
-        Ending::Mixed => "aborted: errors and different results",
-        Ending::Unanswered => "aborted: fewer than two nodes answered",
-        Ending::Cancelled => "cancelled",
-        Ending::Expired => "expired",
-        Ending::Evicted => "evicted: the queue was full and others offered more",
-        _ => "unknown",
     }
 }
 

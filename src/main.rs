@@ -1,14 +1,19 @@
 //! The one binary, `xenon`: it wires the parts together and holds no logic of the network itself.
 #![allow(clippy::print_stdout, reason = "a command-line program prints its results")]
 
+mod beside;
 mod cli;
+mod clock;
 mod demo;
 mod deploy;
 mod doctor;
 mod error;
 mod executor;
 mod history;
+mod keeper;
 mod keeper_wallet;
+mod live;
+mod metrics;
 mod model;
 mod money;
 mod network;
@@ -27,6 +32,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     cli::{Cli, Command},
+    keeper::KeeperCommand,
     settings::Settings,
 };
 
@@ -58,7 +64,13 @@ async fn run(cli: Cli) -> Result<()> {
             None => node::serve(&args.run, &settings).await,
         },
         Command::Executor(args) => executor::run(args),
-        Command::Keeper(args) => serve::keeper(&args, &settings).await,
+        Command::Keeper(args) => match args.command {
+            Some(KeeperCommand::Status(args)) => keeper::status(&args).await,
+            None => serve::keeper(&args.run, &settings).await,
+        },
+        Command::Explain(args) => keeper::explain(args, &settings).await,
+        Command::WhyNot(args) => keeper::why_not(&args, &settings).await,
+        Command::Queue(args) => keeper::queue(&args, &settings).await,
         Command::Gateway(args) => serve::gateway(&args, &settings).await,
         Command::Deploy(args) => deploy::run(&args, &settings).await,
         Command::Model(command) => model::run(command, &settings).await,
@@ -72,7 +84,8 @@ async fn run(cli: Cli) -> Result<()> {
 fn log(command: &Command) {
     let service = match command {
         Command::Node(args) => args.command.is_none(),
-        other => matches!(other, Command::Keeper(_) | Command::Gateway(_) | Command::Executor(_)),
+        Command::Keeper(args) => args.command.is_none(),
+        other => matches!(other, Command::Gateway(_) | Command::Executor(_)),
     };
     let default = if service { "info" } else { "off" };
     let chosen = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| default.to_owned());

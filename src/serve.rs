@@ -7,26 +7,36 @@ use xenon_gateway::relay::{Relay, RelayConfig, RelaySigner, StoreConfig};
 use xenon_keeper::{Keeper, KeeperConfig, Policy};
 
 use crate::{
-    cli::{GatewayArgs, KeeperArgs},
+    cli::GatewayArgs,
     error::CliError,
+    keeper::{self, KeeperRunArgs, Reporter},
     keeper_wallet,
     network::Network,
     settings::Settings,
     wallet,
 };
 
-/// Runs a keeper.
-pub(crate) async fn keeper(args: &KeeperArgs, settings: &Settings) -> Result<()> {
+/// Runs a keeper, or rehearses what it would do.
+pub(crate) async fn keeper(args: &KeeperRunArgs, settings: &Settings) -> Result<()> {
     let network = Network::connect(settings).await?;
-    let sender = keeper_wallet::open(&network, settings, &args.data).await?;
     let policy = Policy {
         max_tasks: args.max_tasks.unwrap_or(settings.keeper.policy.max_tasks),
         cases: args.end_cases || settings.keeper.policy.cases,
         ..settings.keeper.policy.clone()
     };
     let config = KeeperConfig { from_block: network.from_block, ..settings.keeper.config.clone() };
-    let keeper = Keeper::new(sender.wallet.clone(), network.contracts, policy, config).woken_by(sender.wake.clone());
-    Ok(keeper.run(interrupted()).await?)
+    if args.dry_run {
+        return keeper::rehearse(&network, settings, policy, config, args.once).await;
+    }
+    let sender = keeper_wallet::open(&network, settings, &args.data).await?;
+    let reporter = Reporter::new(sender.wallet.address(), &network.contracts, &config);
+    let mut keeper =
+        Keeper::new(sender.wallet.clone(), network.contracts, policy, config).woken_by(sender.wake.clone());
+    if args.metrics.is_some() {
+        keeper.observe(reporter.clone());
+    }
+    let work = Box::pin(async { Ok(keeper.run(interrupted()).await?) });
+    keeper::attend(args.metrics, reporter, sender.wallet.chain.clone(), work).await
 }
 
 /// Runs a relay, which signs for what it stores if it is given a key.

@@ -1,8 +1,9 @@
 //! Follows the chain and keeps the view of it.
 
+mod rejoin;
+
 use std::collections::BTreeMap;
 
-use alloy::primitives::B256;
 use xenon_protocol::{
     chain::{Chain, EventLog, Head, LogFilter, TypedChain},
     contracts::{NetworkStats, TaskQueue},
@@ -10,8 +11,10 @@ use xenon_protocol::{
 };
 
 use crate::{
-    KeeperConfig, KeeperError, Logged, TaskId, View, ViewError,
+    KeeperConfig, KeeperError, Logged, Reading, TaskId, View, ViewError,
     defect::{Defect, is_planted},
+    history::History,
+    snapshot::{Snapshot, SnapshotFile},
 };
 
 /// What a look at the chain brought.
@@ -35,8 +38,9 @@ impl Progress {
 
 /// Follows a chain by its heads and logs.
 ///
-/// Blocks must follow each other by their parent hashes. When they do not, the chain was reorganised and the view is
-/// built anew from the first block. A read that fails leaves the view as it is, so that the next look goes on there.
+/// Blocks must follow each other by their parent hashes. When they do not, the chain was reorganised and the view goes
+/// back to the last block that is still part of it, or, if that is too old, is built anew from the first block. A read
+/// that fails leaves the view as it is, so that the next look goes on there.
 #[derive(Debug)]
 pub struct Collector<C> {
     chain: C,
@@ -47,25 +51,44 @@ pub struct Collector<C> {
     last: Option<Head>,
     /// Whether that view was compared with the contracts.
     is_audited: bool,
-    /// Hashes of the newest blocks.
-    recent: BTreeMap<u64, B256>,
+    /// The newest blocks, to go back to.
+    history: History,
+    /// Where the view is kept for the next start, if anywhere.
+    snapshots: Option<SnapshotFile>,
+    is_restored: bool,
+    /// The block of the snapshot written last.
+    saved: Option<u64>,
+    /// Whether what was read since the last comparison with the contracts contradicted itself or them.
+    is_doubted: bool,
     /// The block in which our last transaction is: an older head does not show it.
     expected: u64,
+    reading: Reading,
 }
 
 impl<C: Chain> Collector<C> {
     /// A collector that has seen nothing yet.
     pub fn new(chain: C, contracts: Deployment, config: KeeperConfig) -> Self {
+        let snapshots = config.snapshot.as_ref().map(|path| SnapshotFile::new(path, contracts));
         Self {
             chain,
             contracts,
-            config,
             view: View::new(),
             last: None,
             is_audited: false,
-            recent: BTreeMap::new(),
+            history: History::new(config.linked_blocks),
+            snapshots,
+            is_restored: false,
+            saved: None,
+            is_doubted: false,
             expected: 0,
+            reading: Reading::default(),
+            config,
         }
+    }
+
+    /// What was read so far.
+    pub fn reading(&self) -> Reading {
+        Reading { block: self.last.map(|last| last.number), ..self.reading }
     }
 
     /// The state after the block last seen.
@@ -79,24 +102,23 @@ impl<C: Chain> Collector<C> {
     /// A read failed, or the chain changed meanwhile, or the logs contradict each other or the contracts. After the
     /// latter two the next look begins anew where that is necessary.
     pub async fn collect(&mut self) -> Result<Progress, KeeperError> {
+        self.restore().await?;
         let head = self.chain.head().await?;
+        self.reading.head = Some(head);
         match self.last {
             Some(last) if last.hash == head.hash && self.is_audited => return Ok(Progress::Unchanged(head)),
             _ if self.lags(&head) && !is_planted(Defect::TrustsStaleHead) => return Ok(Progress::Stale(head)),
             Some(last) if is_planted(Defect::NeedsEveryHead) && head.number > last.number + 1 => {
                 return Ok(Progress::Stale(head));
             }
-            Some(last) if last.hash != head.hash && head.number <= last.number => {
-                if is_planted(Defect::IgnoresReorganisation) {
-                    return Ok(Progress::Unchanged(head));
-                }
-                self.forget();
+            Some(last) if is_planted(Defect::IgnoresReorganisation) && head.number <= last.number => {
+                return Ok(Progress::Unchanged(head));
             }
             _ => {}
         }
         let followed = self.catch_up(head).await;
         if matches!(followed, Err(KeeperError::View(_) | KeeperError::NoKinds { .. })) {
-            self.forget();
+            self.doubt();
         }
         followed.map(|()| Progress::Fresh(head))
     }
@@ -110,26 +132,19 @@ impl<C: Chain> Collector<C> {
     /// that but of a reorganisation.
     fn lags(&self, head: &Head) -> bool {
         let is_before_last = self.last.is_some_and(|last| head.number < last.number);
-        let is_known = self.recent.get(&head.number).is_none_or(|hash| *hash == head.hash);
+        let is_known = self.history.hash_of(head.number).is_none_or(|hash| hash == head.hash);
         (is_before_last && is_known) || head.number < self.expected
-    }
-
-    /// The chain is another one than it seemed: everything is read again.
-    fn forget(&mut self) {
-        tracing::info!(code = "XK-050", last = self.last.map(|last| last.number), "building the view anew");
-        self.view = View::new();
-        self.last = None;
-        self.recent.clear();
-        self.expected = 0;
     }
 
     async fn catch_up(&mut self, head: Head) -> Result<(), KeeperError> {
         if self.last != Some(head) {
             self.is_audited = false;
+            self.rejoin(&head).await?;
             self.follow(head).await?;
         }
         self.audit(head).await?;
-        self.is_audited = true;
+        (self.is_audited, self.is_doubted) = (true, false);
+        self.mark(head);
         Ok(())
     }
 
@@ -141,16 +156,16 @@ impl<C: Chain> Collector<C> {
         let mut rest = logs.as_slice();
         for block in &blocks {
             let (own, later) = rest.split_at(rest.partition_point(|log| log.block_number <= block.number));
-            self.fold(own)?;
+            let logs = self.fold(own)?;
             self.view.note_time(block.timestamp);
+            self.history.push(*block, logs);
             rest = later;
         }
-        self.remember(&blocks);
         self.last = Some(head);
         Ok(())
     }
 
-    /// Reads old blocks in large steps, up to `end`.
+    /// Reads old blocks in large steps, up to `end`. Nothing before them will be wanted again.
     async fn backfill(&mut self, end: u64) -> Result<(), KeeperError> {
         while self.next_block() <= end {
             let first = self.next_block();
@@ -161,19 +176,21 @@ impl<C: Chain> Collector<C> {
             self.fold(&logs)?;
             self.view.note_time(anchor.timestamp);
             self.last = Some(anchor);
+            self.history.begin_at(Snapshot::of(&self.view, anchor));
+            self.save(end.saturating_add(self.config.linked_blocks));
             tracing::debug!(block = step_end, of = end, "catching up");
         }
         Ok(())
     }
 
-    /// After a long gap: is the block last seen still part of the chain?
-    async fn confirm_last(&mut self) -> Result<(), KeeperError> {
-        let Some(last) = self.last else { return Ok(()) };
-        if self.block(last.number).await?.hash == last.hash {
-            return Ok(());
+    /// Between two large steps: is the end of the last one still part of the chain?
+    async fn confirm_last(&self) -> Result<(), KeeperError> {
+        match self.last {
+            Some(last) if self.block(last.number).await?.hash != last.hash => {
+                Err(KeeperError::Unsettled { block: last.number })
+            }
+            _ => Ok(()),
         }
-        self.forget();
-        Err(KeeperError::Unsettled { block: last.number })
     }
 
     /// The blocks after the last one seen, up to `head`, each the parent of the next.
@@ -184,7 +201,6 @@ impl<C: Chain> Collector<C> {
             let block = if number == head.number { head } else { self.block(number).await? };
             let fits = parent.is_none_or(|parent| parent == block.parent_hash);
             if !fits && !is_planted(Defect::IgnoresReorganisation) {
-                self.forget();
                 return Err(KeeperError::Unsettled { block: number });
             }
             parent = Some(block.hash);
@@ -207,17 +223,15 @@ impl<C: Chain> Collector<C> {
         }
     }
 
-    fn fold(&mut self, logs: &[EventLog]) -> Result<(), ViewError> {
+    fn fold(&mut self, logs: &[EventLog]) -> Result<Vec<Logged>, ViewError> {
+        let mut folded = Vec::with_capacity(logs.len());
         for log in logs {
-            self.view.apply(&Logged::decode(log, &self.contracts)?)?;
+            let log = Logged::decode(log, &self.contracts)?;
+            self.view.apply(&log)?;
+            self.reading.folded += 1;
+            folded.push(log);
         }
-        Ok(())
-    }
-
-    fn remember(&mut self, blocks: &[Head]) {
-        self.recent.extend(blocks.iter().map(|block| (block.number, block.hash)));
-        let Some(newest) = self.recent.keys().next_back() else { return };
-        self.recent = self.recent.split_off(&newest.saturating_sub(self.config.linked_blocks));
+        Ok(folded)
     }
 
     /// Compares the view with what the contracts count, unless a newer block has come meanwhile.
@@ -230,6 +244,7 @@ impl<C: Chain> Collector<C> {
         if self.chain.head().await?.hash == head.hash && !is_planted(Defect::SkipsAudit) {
             self.view.agree_with(&overview)?;
             if let Some(line) = vacancies {
+                self.history.note_vacancies(&line);
                 self.view.note_vacancies(line);
             }
         }

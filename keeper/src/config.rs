@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +28,10 @@ pub struct KeeperConfig {
     pub max_head_age_s: u64,
     /// Blocks whose logs are asked for at once when catching up.
     pub log_range: u64,
-    /// The newest blocks, which are checked one by one to follow each other.
+    /// The newest blocks, which are checked one by one to follow each other and can be taken back; older ones are final.
     pub linked_blocks: u64,
+    /// A file in which the view is kept, so that the next start need not read the past again; none if absent.
+    pub snapshot: Option<PathBuf>,
     /// Most blocks before an action that failed is tried again. The wait doubles from 2 up to this.
     pub max_hold: u64,
     /// Balance below which the keeper warns, in millionths of a coin.
@@ -77,6 +79,7 @@ impl Default for KeeperConfig {
             max_head_age_s: 300,
             log_range: 2_000,
             linked_blocks: 64,
+            snapshot: None,
             max_hold: 32,
             low_balance_micros: 50_000,
             shutdown_ms: 60_000,

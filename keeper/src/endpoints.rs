@@ -105,6 +105,15 @@ impl<C: Mempool> Endpoints<C> {
         shared.members[shared.fleet.current()].endpoint.clone()
     }
 
+    /// How each of them does: the endpoint, whether it is healthy, and whether it is the one that is read.
+    pub fn standing(&self) -> Vec<(Endpoint, bool, bool)> {
+        let shared = self.shared();
+        let fleet = &shared.fleet;
+        let standing =
+            |member: &Member<C>| (member.endpoint.clone(), fleet.is_up(member.index), fleet.current() == member.index);
+        shared.members.iter().map(standing).collect()
+    }
+
     fn shared(&self) -> MutexGuard<'_, Shared<C>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,6 +5,7 @@ mod decode;
 use std::num::NonZeroU32;
 
 use alloy::primitives::{Address, B256, U256};
+use serde::{Deserialize, Serialize};
 use xenon_protocol::{
     contracts::{Ending, Intent, Lapse, Ruling, Status},
     value::ValueRate,
@@ -13,7 +14,7 @@ use xenon_protocol::{
 use crate::{ClassId, Kind, KindId, Limits, NodeId, TaskId, Tier};
 
 /// Where a log stands in the chain. Later logs are greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// Height of its block.
     pub block: u64,

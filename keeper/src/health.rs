@@ -1,4 +1,4 @@
-use crate::{KeeperError, Progress};
+use crate::{KeeperError, Progress, Reason};
 
 /// Whether the chain can be followed. Each change of state is told once, however long it lasts.
 #[derive(Debug, Default)]
@@ -7,10 +7,15 @@ pub(crate) struct Health {
     trouble: Option<&'static str>,
 }
 
-/// The head is older than allowed.
-const TOO_OLD: &str = "XK-051";
-/// The endpoint has fallen behind.
-const BEHIND: &str = "XK-052";
+/// Why nothing may be sent after a look at the chain, if there is a reason.
+pub(crate) const fn hindrance(look: &Result<Progress, KeeperError>, is_too_old: bool) -> Option<Reason> {
+    match look {
+        Err(_) => Some(Reason::ChainUnreadable),
+        Ok(Progress::Stale(_)) => Some(Reason::EndpointBehind),
+        Ok(_) if is_too_old => Some(Reason::HeadTooOld),
+        Ok(_) => None,
+    }
+}
 
 impl Health {
     /// Rounds in a row that failed.
@@ -23,9 +28,7 @@ impl Health {
         self.failures = if look.is_err() { self.failures.saturating_add(1) } else { 0 };
         let trouble = match look {
             Err(error) => Some(error.code()),
-            Ok(Progress::Stale(_)) => Some(BEHIND),
-            Ok(_) if is_too_old => Some(TOO_OLD),
-            Ok(_) => None,
+            Ok(_) => hindrance(look, is_too_old).map(Reason::code),
         };
         let has_changed = std::mem::replace(&mut self.trouble, trouble) != trouble;
         if has_changed {
@@ -38,10 +41,10 @@ impl Health {
 fn tell(look: &Result<Progress, KeeperError>, trouble: Option<&'static str>) {
     match (look, trouble) {
         (Err(error), _) => tracing::warn!(code = error.code(), %error, "the chain cannot be followed, nothing is sent"),
-        (Ok(look), Some(BEHIND)) => {
+        (Ok(Progress::Stale(head)), _) => {
             tracing::warn!(
-                code = BEHIND,
-                block = look.head().number,
+                code = Reason::EndpointBehind.code(),
+                block = head.number,
                 "the endpoint has fallen behind, nothing is sent"
             );
         }

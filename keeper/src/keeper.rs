@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::{
@@ -20,8 +20,10 @@ use xenon_protocol::{
 };
 
 use crate::{
-    Action, Collector, KeeperConfig, KeeperError, Outcome, Policy, Progress, Submitter, Turns, View, Wallet, Wanted,
-    funds::Funds, health::Health, plan,
+    Action, Collector, KeeperConfig, KeeperError, Observer, Outcome, Policy, Progress, Reason, Sight, Submitter, Turns,
+    View, Wallet, Wanted, decide, earned,
+    funds::Funds,
+    health::{Health, hindrance},
 };
 
 /// Turns the crank of one network from one key.
@@ -38,6 +40,7 @@ pub struct Keeper<C, S> {
     funds: Funds,
     turns: Turns,
     is_checked: bool,
+    observer: Box<dyn Observer>,
     /// Whether nothing was planned yet for the newest block.
     is_due: bool,
     /// Notified when there may be a new block.
@@ -72,9 +75,15 @@ impl<C: Mempool, S: Signer> Keeper<C, S> {
             funds: Funds::new(config.low_balance_micros),
             config,
             is_checked: false,
+            observer: Box::new(()),
             is_due: false,
             wake: Arc::new(Notify::new()),
         }
+    }
+
+    /// Tells of what happens from now on.
+    pub fn observe(&mut self, observer: impl Observer + 'static) {
+        self.observer = Box::new(observer);
     }
 
     /// Has the keeper look at the chain at once whenever it is notified, and not only after its pause.
@@ -114,6 +123,7 @@ impl<C: Mempool, S: Signer> Keeper<C, S> {
         let mut health = Health::default();
         tracing::info!(account = %self.wallet().address(), task = %self.contracts.task, "keeper starts");
         loop {
+            let began = Instant::now();
             let look = tokio::select! {
                 biased;
                 () = &mut shutdown => break,
@@ -128,6 +138,7 @@ impl<C: Mempool, S: Signer> Keeper<C, S> {
                 break;
             }
             health.note(&acted, is_too_old);
+            self.tell(&acted, is_too_old, began.elapsed());
             if let Some(error) = acted.err().filter(KeeperError::is_permanent) {
                 return Err(error);
             }
@@ -169,6 +180,16 @@ impl<C: Mempool, S: Signer> Keeper<C, S> {
         Ok(())
     }
 
+    /// Tells what a look at the chain brought.
+    fn tell(&mut self, look: &Result<Progress, KeeperError>, is_too_old: bool, took: Duration) {
+        let (reading, hindrance) = (self.collector.reading(), hindrance(look, is_too_old));
+        self.observer.observe(Sight::Looked { reading: &reading, hindrance, error: look.as_ref().err() });
+        // A journal that cannot be read has ended the round with its error.
+        let in_flight = self.submitter.in_flight().unwrap_or_default();
+        let paused_until = reading.block.and_then(|block| self.submitter.paused_until(block));
+        self.observer.observe(Sight::Ended { took, in_flight, paused_until });
+    }
+
     /// What a look at the chain asks for: all there is to do after a new block; after none, what no node has taken yet; on
     /// what lags, nothing.
     async fn react(&mut self, look: Progress, stop: &AtomicBool) -> Result<Round, KeeperError> {
@@ -185,20 +206,21 @@ impl<C: Mempool, S: Signer> Keeper<C, S> {
         }
     }
 
-    /// Of what is due, that which it is this keeper's turn to do.
+    /// The plan after a block, of which this keeper does what it is its turn to do.
     fn plan(&mut self, head: Head) -> Planned {
         let view = self.collector.view();
-        let actions = self.turns.take(view, &head, plan(view, &head, &self.policy));
+        let decision = decide(view, &head, &self.policy);
+        let ours = self.turns.take(view, &head, decision.actions.clone());
+        let decision = decision.keeping(&ours, Reason::NotOurTurn);
+        self.observer.observe(Sight::Decided { head: &head, view, decision: &decision });
         let wanted = |action| Wanted { action, reward: self.reward(action) };
-        Planned { head, actions: actions.into_iter().map(wanted).collect() }
+        Planned { head, actions: decision.actions.into_iter().map(wanted).collect() }
     }
 
     /// What an action pays, if the policy asks that it pays for its gas.
     fn reward(&self, action: Action) -> Option<u128> {
         match action {
-            Action::Advance(task) if self.policy.advance_gas > 0 => {
-                self.view().tasks().get(task).map(|task| self.view().crank_share(task))
-            }
+            Action::Advance(_) if self.policy.advance_gas > 0 => Some(action.reward(self.view())),
             _ => None,
         }
     }
@@ -213,6 +235,10 @@ impl<C: Mempool, S: Signer> Keeper<C, S> {
         outcomes.extend(self.submitter.submit(&actions, &head, stop).await?);
         if let Some(block) = outcomes.iter().filter_map(|(_, outcome)| outcome.block()).max() {
             self.collector.expect_block(block);
+        }
+        for (action, outcome) in &outcomes {
+            let reward = if let Outcome::Done(receipt) = outcome { earned(receipt) } else { 0 };
+            self.observer.observe(Sight::Acted { head: &head, action: *action, outcome, reward });
         }
         Ok(Round { head: Some(head), outcomes })
     }

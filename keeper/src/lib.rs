@@ -15,27 +15,39 @@
 //! maps in view, order and plan, so every decision can be replayed. [`Keeper`] joins the parts to a service.
 
 mod action;
+mod coins;
 mod collect;
 mod config;
+mod decide;
 mod defect;
 mod endpoints;
 mod error;
 pub mod event;
+pub mod explain;
 #[cfg(test)]
 mod fixture;
+pub mod forecast;
 mod funds;
 mod health;
+mod history;
 mod id;
 pub mod journal;
 mod keeper;
+mod observe;
 pub mod order;
 mod plan;
 mod policy;
+mod reason;
+mod rehearsal;
+mod replay;
+mod reward;
+mod snapshot;
 mod submit;
 mod tier;
 mod turn;
 pub mod view;
 mod wallet;
+pub mod why_not;
 
 #[cfg(feature = "planted")]
 pub use self::defect::{Defect, plant};
@@ -43,13 +55,20 @@ pub use self::{
     action::Action,
     collect::{Collector, Progress},
     config::KeeperConfig,
+    decide::{Abstention, Decision, decide},
     endpoints::{EndpointConfig, Endpoints},
     error::KeeperError,
     event::{Event, Logged, NodeJoined, Position, TaskCreated, TaskSettled, Undecodable},
     id::{ClassId, KindId, NodeId, TaskId},
     keeper::{Keeper, Round},
+    observe::{Observer, Reading, Sight},
     plan::plan,
     policy::Policy,
+    reason::Reason,
+    rehearsal::{Cost, Proposal, Rehearsal, Rehearsed, Skip},
+    replay::{Replayed, Witness, replay},
+    reward::earned,
+    snapshot::{Snapshot, SnapshotError, SnapshotFile},
     submit::{Outcome, SendConfig, Submitter, Wanted},
     tier::Tier,
     turn::Turns,

@@ -83,6 +83,11 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
         Ok(self.journal().live()?.iter().filter(|intent| intent.is_pending()).count())
     }
 
+    /// Before which block nothing is started because too much has failed lately, if that is so after a block.
+    pub fn paused_until(&self, block: u64) -> Option<u64> {
+        self.breaker.until(block)
+    }
+
     /// Takes note of what became of an action, and says so.
     fn conclude(&mut self, action: Action, outcome: &Outcome, block: u64) {
         let _span = tracing::info_span!("action", %action).entered();

@@ -12,6 +12,7 @@ mod keepers;
 mod kind;
 mod node;
 mod nodes;
+mod number;
 mod queue;
 mod reservation;
 mod round;
@@ -26,6 +27,7 @@ use std::{
 };
 
 use alloy::primitives::{B256, aliases::U40};
+use serde::{Deserialize, Serialize};
 use xenon_protocol::contracts::{Ending, Status};
 
 use self::books::End;
@@ -61,7 +63,7 @@ pub enum Applied {
 }
 
 /// The network's state after some log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct View {
     last: Option<(Position, B256)>,
     kinds: BTreeMap<KindId, Kind>,

@@ -1,22 +1,15 @@
 //! A node's metrics, in the form that Prometheus reads.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::AtomicU64},
-};
+use std::sync::Arc;
 
-use axum::{Router, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
+use axum::{Router, routing::get};
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use tokio::{net::TcpListener, sync::watch};
 
-use crate::error::CliError;
-
-/// What Prometheus asks for as content type of this form.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use crate::metrics::{self, FloatGauge};
 
 /// Bounds of the time of a stage, in seconds: from a block to the longest task.
 const STAGE_SECONDS: [f64; 10] = [0.25, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0, 3_600.0];
@@ -35,8 +28,6 @@ pub(super) struct Code {
 pub(super) struct Stage {
     pub(super) stage: &'static str,
 }
-
-type FloatGauge = Gauge<f64, AtomicU64>;
 
 /// A node's metrics. Copies share their numbers.
 #[derive(Clone, Debug)]
@@ -108,11 +99,7 @@ impl Metrics {
     }
 
     fn text(&self) -> String {
-        let mut text = String::new();
-        if let Err(error) = encode(&mut text, &self.registry) {
-            tracing::error!(%error, "the metrics could not be written down");
-        }
-        text
+        metrics::text(&self.registry)
     }
 }
 
@@ -120,22 +107,9 @@ fn stage_histogram() -> Histogram {
     Histogram::new(STAGE_SECONDS)
 }
 
-/// Listens for whoever collects the metrics.
-pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, CliError> {
-    let failed = |error: std::io::Error| CliError::Metrics { address, reason: error.to_string() };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    tracing::info!(address = %listener.local_addr().map_err(failed)?, "serving metrics");
-    Ok(listener)
-}
-
-/// Serves `/metrics` until `stopped` turns true.
-pub(super) async fn serve(listener: TcpListener, metrics: Metrics, mut stopped: watch::Receiver<bool>) {
-    let text = move || async move { ([(CONTENT_TYPE, OPEN_METRICS)], metrics.text()).into_response() };
-    let router = Router::new().route("/metrics", get(text));
-    let shutdown = async move { drop(stopped.wait_for(|stop| *stop).await) };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
-        tracing::error!(%error, "metrics are not served any more");
-    }
+/// Answers at `/metrics`.
+pub(super) fn router(metrics: Metrics) -> Router {
+    Router::new().route("/metrics", get(move || async move { metrics::answer(metrics.text()) }))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use alloy::primitives::{Address, U256, utils::format_ether};
@@ -23,7 +23,7 @@ use xenon_protocol::{
 };
 
 use super::metrics::{Code, Metrics, Outcome, Stage};
-use crate::network::Network;
+use crate::{clock::unix_now, network::Network};
 
 /// The report's file, in the folder of the journal.
 const FILE: &str = "report.json";
@@ -86,11 +86,6 @@ pub(super) fn path(data: &Path) -> PathBuf {
     data.join(FILE)
 }
 
-/// Seconds since the Unix epoch.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
-}
-
 /// Looks on while the agent works. Copies share one report.
 #[derive(Clone, Debug)]
 pub(super) struct Reporter {
@@ -123,7 +118,7 @@ impl Reporter {
     fn report(&self) -> Report {
         self.change(|report| {
             report.runner = self.runner();
-            report.written = now();
+            report.written = unix_now();
             report.clone()
         })
     }
@@ -164,7 +159,7 @@ impl Reporter {
         self.metrics.tasks.get_or_create(&Outcome { outcome }).inc();
         self.change(|report| {
             let Open { model, answer, .. } = report.tasks.remove(&task).unwrap_or_default();
-            report.last.push_back(Over { task, model, answer, agreed, at: now() });
+            report.last.push_back(Over { task, model, answer, agreed, at: unix_now() });
             while report.last.len() > LAST {
                 report.last.pop_front();
             }

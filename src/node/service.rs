@@ -8,8 +8,6 @@ use tokio::{
     net::TcpListener,
     select,
     sync::{oneshot, watch},
-    task::JoinHandle,
-    time::timeout,
 };
 use xenon_executor::{
     agent::{AgentConfig, Applicant, NodeAgent, Stopped, check_class, join_network, joined_node},
@@ -23,14 +21,15 @@ use xenon_protocol::{
 };
 
 use super::{
-    metrics::{self, Metrics},
+    metrics::{Metrics, router},
     pending::pending,
     report::{Publisher, Reporter},
 };
 use crate::{
+    beside::end,
     cli::NodeRunArgs,
     error::CliError,
-    executor, model,
+    executor, metrics, model,
     network::{self, Network},
     serve::interrupted,
     settings::Settings,
@@ -39,9 +38,6 @@ use crate::{
 
 /// Longest time for loading one model before the node begins to work.
 const LOAD_LIMIT: Duration = Duration::from_mins(15);
-
-/// Time that what runs beside the agent has to end after it.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A node with what it does beside its tasks.
 type Agent = NodeAgent<RpcAccount>;
@@ -70,8 +66,8 @@ pub(crate) async fn run(args: &NodeRunArgs, settings: &Settings) -> Result<()> {
         None => None,
     };
     fs::create_dir_all(&args.data).map_err(|error| CliError::unwritable(&args.data, &error))?;
-    let metrics = Metrics::default();
-    let reporter = Reporter::new(key.address(), metrics.clone());
+    let numbers = Metrics::default();
+    let reporter = Reporter::new(key.address(), numbers.clone());
     let (place, runner) = pending();
     let config = AgentConfig::new(relay.url().clone(), &args.data);
     let mut agent = NodeAgent::new(config, key, network.contracts, runner).await?;
@@ -79,7 +75,7 @@ pub(crate) async fn run(args: &NodeRunArgs, settings: &Settings) -> Result<()> {
     agent.observe(reporter.clone());
     let preparing = hand_in(args, settings, network.clone(), agent.node(), prepared, reporter.clone(), place);
     let publisher = Publisher::new(reporter, network, operator, &args.data, agent.node());
-    beside(listener, publisher, metrics, work(&mut agent, Box::pin(preparing))).await
+    beside(listener, publisher, numbers, work(&mut agent, Box::pin(preparing))).await
 }
 
 async fn listener(args: &NodeRunArgs) -> Result<Option<TcpListener>> {
@@ -177,11 +173,11 @@ async fn stop(failed: oneshot::Receiver<Report>) -> Option<Report> {
 async fn beside(
     listener: Option<TcpListener>,
     mut publisher: Publisher,
-    metrics: Metrics,
+    numbers: Metrics,
     agent: impl Future<Output = Result<Stopped>>,
 ) -> Result<()> {
     let (stop, stopped) = watch::channel(false);
-    let server = listener.map(|listener| tokio::spawn(metrics::serve(listener, metrics, stopped.clone())));
+    let server = listener.map(|listener| tokio::spawn(metrics::serve(listener, router(numbers), stopped.clone())));
     let publishing = tokio::spawn(async move { publisher.run(stopped).await });
     let outcome = agent.await;
     // Both end with the agent; what they still had to say is not worth an error.
@@ -194,13 +190,6 @@ async fn beside(
         tracing::warn!("the work in hand was not finished in time: start the node again to go on with it");
     }
     Ok(())
-}
-
-/// Neither a client that keeps its connection nor a chain that does not answer keeps the node from ending.
-async fn end(mut task: JoinHandle<()>) {
-    if timeout(FAREWELL, &mut task).await.is_err() {
-        task.abort();
-    }
 }
 
 /// Finds the models, and loads those that fit. The thread is not waited for when the node ends meanwhile.

@@ -1,26 +1,42 @@
 //! `xenon node watch`: what a node on this machine is doing, and what it has earned.
 
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    path::Path,
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
-use console::Term;
 use eyre::Result;
-use tokio::time::sleep;
 
 use super::report::{self, Open, Over, Report};
-use crate::{cli::WatchArgs, error::CliError, money, serve::interrupted};
-
-/// Pause between two looks.
-const PAUSE: Duration = Duration::from_secs(1);
+use crate::{
+    cli::WatchArgs,
+    clock::unix_now,
+    error::CliError,
+    live::{self, Scene},
+    money,
+};
 
 /// Seconds after which a report is old: the node has stopped, or hangs.
 const OLD: u64 = 10;
 
-/// Shows the report until it is interrupted: as a picture that is drawn anew on a terminal, as lines elsewhere.
+/// The folder of a node.
+struct Folder(PathBuf);
+
+impl Scene for Folder {
+    type Sight = Report;
+
+    async fn look(&self) -> Result<Report> {
+        Ok(read(&self.0)?)
+    }
+
+    fn picture(report: &Report) -> String {
+        picture(report, unix_now())
+    }
+
+    fn line(report: &Report) -> String {
+        line(report)
+    }
+}
+
+/// Shows the report until it is interrupted, or once.
 pub(super) async fn run(args: &WatchArgs) -> Result<()> {
     let first = read(&args.data)?;
     if args.json {
@@ -28,17 +44,10 @@ pub(super) async fn run(args: &WatchArgs) -> Result<()> {
         return Ok(());
     }
     if args.once {
-        println!("{}", picture(&first, report::now()));
+        println!("{}", picture(&first, unix_now()));
         return Ok(());
     }
-    tokio::select! {
-        () = interrupted() => Ok(()),
-        outcome = show(&args.data) => outcome,
-    }
-}
-
-async fn show(data: &Path) -> Result<()> {
-    if io::stdout().is_terminal() { redraw(data).await } else { lines(data).await }
+    live::show(&Folder(args.data.clone())).await
 }
 
 fn read(data: &Path) -> Result<Report, CliError> {
@@ -46,34 +55,6 @@ fn read(data: &Path) -> Result<Report, CliError> {
     let failed = |reason: String| CliError::NoReport { path: path.clone(), reason };
     let text = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
     serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))
-}
-
-/// Draws over what was drawn before.
-async fn redraw(data: &Path) -> Result<()> {
-    // Buffered, so that a picture takes the place of the one before at once.
-    let mut terminal = Term::buffered_stdout();
-    let mut drawn = 0;
-    loop {
-        let picture = picture(&read(data)?, report::now());
-        terminal.clear_last_lines(drawn)?;
-        writeln!(terminal, "{picture}")?;
-        terminal.flush()?;
-        drawn = picture.lines().count();
-        sleep(PAUSE).await;
-    }
-}
-
-/// Prints a line whenever something has changed.
-async fn lines(data: &Path) -> Result<()> {
-    let mut shown = String::new();
-    loop {
-        let line = line(&read(data)?);
-        if line != shown {
-            println!("{line}");
-            shown = line;
-        }
-        sleep(PAUSE).await;
-    }
 }
 
 fn line(report: &Report) -> String {

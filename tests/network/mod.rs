@@ -148,7 +148,15 @@ impl Network {
 
     /// Starts a keeper with anvil's account 2.
     pub(crate) fn keeper(&self) -> Service {
-        Service::start(self.xenon().args(["keeper", "--key-file"]).arg(self.key(2)))
+        Service::start(&mut self.keeper_command())
+    }
+
+    /// A keeper with anvil's account 2 and a journal of its own.
+    pub(crate) fn keeper_command(&self) -> Command {
+        let mut command = self.xenon();
+        command.args(["keeper", "--data"]).arg(self.folder.path().join("keeper"));
+        command.arg("--key-file").arg(self.key(2));
+        command
     }
 
     /// Starts node `number` (from 0) with keys of its own; it joins when it has not.

@@ -1,5 +1,9 @@
+use std::fmt;
+
 use alloy::primitives::{B256, U256};
 use xenon_protocol::chain::{ChainError, Receipt, Revert, SignerError};
+
+use crate::Reason;
 
 /// What became of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,25 +82,55 @@ pub enum Outcome {
 impl Outcome {
     /// The stable code of this outcome, for logs and metrics.
     pub const fn code(&self) -> &'static str {
+        if let Some(reason) = self.reason() {
+            return reason.code();
+        }
         match self {
-            Self::Done(_) => "XK-030",
-            Self::Refused(_) => "XK-031",
-            Self::NoEffect => "XK-032",
-            Self::Held { .. } => "XK-033",
-            Self::Stopped => "XK-034",
             Self::Sent { .. } => "XK-110",
-            Self::InFlight { .. } => "XK-111",
-            Self::Full => "XK-112",
-            Self::Unsettled => "XK-113",
-            Self::TooDear { .. } => "XK-114",
-            Self::Unprofitable { .. } => "XK-115",
-            Self::OverActionLimit { .. } => "XK-116",
-            Self::OverDayLimit { .. } => "XK-117",
-            Self::Paused { .. } => "XK-118",
             Self::Cancelled(_) => "XK-119",
             Self::Replaced { .. } => "XK-120",
             Self::Unsigned(error) => error.code(),
             Self::Failed(error) => error.code(),
+            _ => "XK-030",
+        }
+    }
+
+    /// Why nothing was sent, if the keeper decided so.
+    pub const fn reason(&self) -> Option<Reason> {
+        Some(match self {
+            Self::Refused(_) => Reason::Refused,
+            Self::NoEffect => Reason::NoEffect,
+            Self::Held { .. } => Reason::Held,
+            Self::Stopped => Reason::Stopping,
+            Self::InFlight { .. } => Reason::InFlight,
+            Self::Full => Reason::Full,
+            Self::Unsettled => Reason::Unsettled,
+            Self::TooDear { .. } => Reason::TooDear,
+            Self::Unprofitable { .. } => Reason::Unprofitable,
+            Self::OverActionLimit { .. } => Reason::OverActionLimit,
+            Self::OverDayLimit { .. } => Reason::OverDayLimit,
+            Self::Paused { .. } => Reason::BreakerOpen,
+            Self::Done(_)
+            | Self::Sent { .. }
+            | Self::Cancelled(_)
+            | Self::Replaced { .. }
+            | Self::Unsigned(_)
+            | Self::Failed(_) => return None,
+        })
+    }
+
+    /// The transaction, if one is known to have left.
+    pub const fn transaction(&self) -> Option<B256> {
+        match self {
+            Self::Sent { transaction, .. } => Some(*transaction),
+            Self::Done(Receipt { transaction_hash, .. })
+            | Self::Cancelled(Receipt { transaction_hash, .. })
+            | Self::Failed(
+                ChainError::Failed { transaction_hash, .. }
+                | ChainError::ReceiptTimeout { transaction_hash, .. }
+                | ChainError::Unconfirmed { transaction_hash, .. },
+            ) => Some(*transaction_hash),
+            _ => None,
         }
     }
 
@@ -151,6 +185,29 @@ impl Outcome {
 fn tell_receipt(code: &'static str, receipt: &Receipt, what: &'static str) {
     let (transaction, block) = (receipt.transaction_hash, receipt.block_number);
     tracing::info!(code, %transaction, block, gas = receipt.gas_used, wei = %receipt.fee(), "{what}");
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(reason) = self.reason() {
+            write!(f, "skipped: {reason}")?;
+        }
+        match self {
+            Self::Done(receipt) => write!(f, "done in block {}", receipt.block_number),
+            Self::Sent { nonce, .. } => write!(f, "sent with nonce {nonce}"),
+            Self::Refused(revert) => write!(f, ": {revert}"),
+            Self::Held { until } | Self::Paused { until } => write!(f, ", not before block {until}"),
+            Self::InFlight { nonce } => write!(f, " with nonce {nonce}"),
+            Self::TooDear { fee, ceiling } => write!(f, ": {fee} wei, and at most {ceiling} are paid"),
+            Self::Unprofitable { reward, cost } => write!(f, ": {reward} wei for gas of {cost}"),
+            Self::OverActionLimit { cost } | Self::OverDayLimit { cost } => write!(f, ": it could cost {cost} wei"),
+            Self::Cancelled(receipt) => write!(f, "called back in block {}", receipt.block_number),
+            Self::Replaced { nonce } => write!(f, "another sender used nonce {nonce}"),
+            Self::Unsigned(error) => write!(f, "not signed: {error}"),
+            Self::Failed(error) => write!(f, "failed: {error}"),
+            Self::NoEffect | Self::Stopped | Self::Full | Self::Unsettled => Ok(()),
+        }
+    }
 }
 
 impl From<ChainError> for Outcome {

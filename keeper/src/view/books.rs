@@ -41,7 +41,7 @@ pub(super) enum End {
 }
 
 /// The book of a required class.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassBook {
     tasks: PriceTimeQueue<TaskId>,
     competes_at: Option<Slot>,
@@ -63,7 +63,7 @@ impl ClassBook {
 ///
 /// Books of a tier compete by their best level. Books of a required class compete through one queue of books, each at
 /// the level of its best task; one whose class lacks three free nodes is parked until somebody wakes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Books {
     tiers: BTreeMap<TierKey, PriceTimeQueue<TaskId>>,
     classes: BTreeMap<ClassKey, ClassBook>,

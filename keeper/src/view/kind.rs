@@ -1,9 +1,11 @@
 use std::num::{NonZeroU32, NonZeroU64};
 
+use serde::{Deserialize, Serialize};
+
 use crate::order::Value;
 
 /// A kind of task: how results are compared and how long the work takes. Mirrors `ITask.Kind`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kind {
     /// Whether results agree only when equal; otherwise by perceptual hash.
     pub exact: bool,

@@ -1,4 +1,5 @@
 use alloy::primitives::Address;
+use serde::{Deserialize, Serialize};
 use xenon_protocol::contracts::{Intent, Status};
 
 use super::floor::{floor_of, tasks_for};
@@ -8,7 +9,7 @@ use crate::{ClassId, TaskId, Tier};
 const OPEN_SHARE: u64 = 32;
 
 /// A node that has joined. It stays known when it is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// Who owns the stake.
     pub operator: Address,
@@ -21,8 +22,10 @@ pub struct Node {
     /// The tier of its class.
     pub tier: Tier,
     /// Where it stands.
+    #[serde(with = "super::number")]
     pub status: Status,
     /// What waits for it that it could not do at once.
+    #[serde(with = "super::number")]
     pub intent: Intent,
     /// Whether it can be chosen for a seat.
     pub in_sets: bool,
@@ -33,7 +36,7 @@ pub struct Node {
 }
 
 /// Why a node is frozen and until when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
     /// The task in question.
     pub task: TaskId,
@@ -44,7 +47,7 @@ pub struct Case {
 }
 
 /// Numbers of nodes, as the contract counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Joined, and not gone or slashed.
     pub total: u32,
@@ -74,7 +77,7 @@ pub(super) const fn can_become(from: Status, to: Status) -> bool {
 }
 
 /// A class. Floor and openness are those of the last time they were looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Class {
     /// The tier of all its nodes.
     pub tier: Tier,
@@ -107,7 +110,7 @@ impl Class {
 }
 
 /// What can be drawn for, per tier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
     /// Nodes in the sets.
     pub free: [u32; Tier::COUNT],

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use xenon_protocol::contracts::{Intent, Status};
 
 use super::{Capacity, Case, Class, Counts, Node, ViewError, node::can_become};
@@ -10,7 +11,7 @@ use crate::{ClassId, NodeId, NodeJoined, TaskId, Tier};
 /// While a drawn round waits with a known block hash the sets are closed: who becomes free then, or wants to leave, waits
 /// until they are open and somebody, the end of the round or a call of `absorb`, settles it. Floors and openness of
 /// classes do not change meanwhile either.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nodes {
     joined: BTreeMap<NodeId, Node>,
     classes: BTreeMap<ClassId, Class>,

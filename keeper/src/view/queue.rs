@@ -25,7 +25,7 @@ impl Slot {
 /// A price-time priority queue: first the highest level, inside a level first come first served.
 ///
 /// The contracts' `OrderBook` in other words: a sorted map instead of a bitmap and lists.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PriceTimeQueue<T> {
     entries: BTreeMap<Slot, T>,
 }

@@ -14,7 +14,7 @@ pub struct Limits {
 }
 
 /// A class whose nodes are kept for one task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     /// The task.
     pub task: TaskId,

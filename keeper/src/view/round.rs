@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::ViewError;
 use crate::TaskId;
 
@@ -8,7 +10,7 @@ pub const HASH_WINDOW: u64 = 256;
 pub const ROUND_LIMIT: usize = 64;
 
 /// Tasks drawn and not yet seated. All of them share one draw block.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {
     draw_block: u64,
     tasks: Vec<TaskId>,

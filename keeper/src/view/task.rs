@@ -1,10 +1,11 @@
 use alloy::primitives::Address;
+use serde::{Deserialize, Serialize};
 
 use super::{BookKey, ClassKey, Slot, TierKey, ViewError};
 use crate::{ClassId, KindId, NodeId, TaskId, Tier, order::Value};
 
 /// A task that has not ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// Who pays.
     pub creator: Address,
@@ -34,7 +35,7 @@ pub struct Task {
 }
 
 /// Where a task is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// In its book, at that place.
     Queued(Slot),
@@ -53,7 +54,7 @@ pub enum Stage {
 }
 
 /// The three seats of a task. Ranks count from 1 in the order of commits and of reveals; 0 means "not yet".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seats {
     /// Who holds them.
     pub nodes: [NodeId; 3],

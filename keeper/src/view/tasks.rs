@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Seats, Stage, Task, ViewError};
 use crate::TaskId;
 
 /// The tasks that have not ended, and when their stages are over.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tasks {
     alive: BTreeMap<TaskId, Task>,
     last: TaskId,

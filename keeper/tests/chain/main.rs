@@ -8,6 +8,8 @@ mod life;
 mod operation;
 mod outages;
 mod people;
+mod seeing;
 mod service;
 mod storage;
+mod undo;
 mod world;

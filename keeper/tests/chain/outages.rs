@@ -139,20 +139,22 @@ fn catch_up(collector: &mut Collector<Faulty>) {
     panic!("the new chain is never seen");
 }
 
-/// A collector sees one future, then the other, and must know what one that has seen only the other knows.
+/// A collector sees one future, then the other, and must know what the contracts of the other know.
 fn assert_reorganisation_is_followed(blocks: u64, more: u64, linked_blocks: u64) {
     let world = World::with_nodes(3);
     let [first, second] = futures_of(&world, blocks);
     mine(&second, more);
     let chain = Faulty::new(&first);
     let config = KeeperConfig { linked_blocks, log_range: 7, ..config() };
-    let mut collector = Collector::new(chain.clone(), world.contracts, config.clone());
+    let mut collector = Collector::new(chain.clone(), world.contracts, config);
     catch_up(&mut collector);
     chain.reorganise(&second);
     catch_up(&mut collector);
-    let mut fresh = Collector::new(second, world.contracts, config);
-    block_on(fresh.collect()).unwrap();
-    assert_eq!(collector.view(), fresh.view(), "{blocks} blocks, {more} more, {linked_blocks} linked");
+    World { chain: second, ..world }.assert_agrees_with(collector.view());
+    let seen = collector.reading();
+    let depth = if blocks <= linked_blocks { blocks } else { seen.last_depth };
+    assert_eq!((seen.reorgs, seen.last_depth), (1, depth), "{blocks} blocks, {more} more, {linked_blocks} linked");
+    assert!((1..=blocks).contains(&seen.last_depth), "{seen:?}");
 }
 
 #[test]
