@@ -411,9 +411,9 @@ pub(crate) struct KeeperArgs {
     /// Folder of the journal. A second keeper with the same key is refused.
     #[arg(long, default_value = "xenon-keeper", value_name = "FOLDER")]
     pub(crate) data: PathBuf,
-    /// The most tasks seated or drawn by one transaction.
-    #[arg(long, default_value_t = 16)]
-    pub(crate) max_tasks: u32,
+    /// The most tasks seated or drawn by one transaction; 16 if nothing else is configured.
+    #[arg(long)]
+    pub(crate) max_tasks: Option<u32>,
     /// Also end the cases of frozen nodes that are over, for which nobody pays.
     #[arg(long)]
     pub(crate) end_cases: bool,

@@ -14,7 +14,7 @@ use crate::{
 
 /// Runs the command and prints the configuration file of the network.
 pub(crate) async fn run(args: &DeployArgs, settings: &Settings) -> Result<()> {
-    let key = wallet::load(settings.wallet.key_file.as_deref())?;
+    let key = wallet::load(&settings.wallet)?;
     let chain = RpcChain::connect(&settings.chain.rpc, settings.chain.id).await?;
     let from_block = first_block(&chain, &Deployment::of(key.address(), chain.chain_id())).await?;
     let (owner, governor, treasury) = (args.owner, args.governor, args.treasury);

@@ -19,8 +19,27 @@ pub(crate) enum CliError {
         flag: &'static str,
     },
     /// No key to sign with.
-    #[error("XC-003: no key to sign with: set XENON_PRIVATE_KEY, or wallet.key_file to a file that holds the key")]
+    #[error(
+        "XC-003: no key to sign with: set XENON_PRIVATE_KEY, or wallet.key_file to a file that holds the key, or wallet.keystore"
+    )]
     NoKey,
+    /// A keystore, and nothing that opens it.
+    #[error("XC-050: the keystore needs a password: set {variable}, or wallet.password_file to a file that holds it")]
+    NoPassword {
+        /// The environment variable.
+        variable: &'static str,
+    },
+    /// The keystore is not one, or the password is not its. Neither is repeated.
+    #[error("XC-051: cannot open the keystore {path}: check the password, and that it is a keystore of version 3", path = path.display())]
+    BadKeystore {
+        /// The file.
+        path: PathBuf,
+    },
+    /// More than one key is configured.
+    #[error(
+        "XC-052: several keys are set: keep one of XENON_PRIVATE_KEY, wallet.key_file, wallet.keystore and wallet.signer"
+    )]
+    SeveralKeys,
     /// The key is not usable. Its text is not repeated.
     #[error("XC-004: the key from {origin} is not a private key: it must be 64 hexadecimal digits")]
     BadKey {

@@ -8,6 +8,7 @@ mod doctor;
 mod error;
 mod executor;
 mod history;
+mod keeper_wallet;
 mod model;
 mod money;
 mod network;

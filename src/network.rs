@@ -31,14 +31,9 @@ impl Network {
         Ok(Self { chain, contracts, from_block: settings.chain.from_block })
     }
 
-    /// The journal in `folder` of a keeper with a key.
-    pub(crate) async fn keeper_journal(&self, folder: &Path, key: Address) -> eyre::Result<Journal> {
-        keeper_journal(&self.chain, &self.contracts, folder, key).await
-    }
-
     /// The account of the settings' key on this chain.
     pub(crate) fn account(&self, settings: &Settings) -> Result<RpcAccount, CliError> {
-        Ok(RpcAccount::new(self.chain.clone(), wallet::load(settings.wallet.key_file.as_deref())?))
+        Ok(RpcAccount::new(self.chain.clone(), wallet::load(&settings.wallet)?))
     }
 }
 

@@ -4,11 +4,12 @@ use alloy::signers::local::PrivateKeySigner;
 use eyre::{Result, WrapErr as _};
 use tokio::signal;
 use xenon_gateway::relay::{Relay, RelayConfig, RelaySigner, StoreConfig};
-use xenon_keeper::{Keeper, KeeperConfig, Policy, Wallet};
+use xenon_keeper::{Keeper, KeeperConfig, Policy};
 
 use crate::{
     cli::{GatewayArgs, KeeperArgs},
     error::CliError,
+    keeper_wallet,
     network::Network,
     settings::Settings,
     wallet,
@@ -17,12 +18,15 @@ use crate::{
 /// Runs a keeper.
 pub(crate) async fn keeper(args: &KeeperArgs, settings: &Settings) -> Result<()> {
     let network = Network::connect(settings).await?;
-    let key = wallet::load(settings.wallet.key_file.as_deref())?;
-    let journal = network.keeper_journal(&args.data, key.address()).await?;
-    let wallet = Wallet::new(network.chain, key, journal);
-    let policy = Policy { max_tasks: args.max_tasks, cases: args.end_cases, ..Policy::default() };
-    let config = KeeperConfig { from_block: network.from_block, ..KeeperConfig::default() };
-    Ok(Keeper::new(wallet, network.contracts, policy, config).run(interrupted()).await?)
+    let sender = keeper_wallet::open(&network, settings, &args.data).await?;
+    let policy = Policy {
+        max_tasks: args.max_tasks.unwrap_or(settings.keeper.policy.max_tasks),
+        cases: args.end_cases || settings.keeper.policy.cases,
+        ..settings.keeper.policy.clone()
+    };
+    let config = KeeperConfig { from_block: network.from_block, ..settings.keeper.config.clone() };
+    let keeper = Keeper::new(sender.wallet.clone(), network.contracts, policy, config).woken_by(sender.wake.clone());
+    Ok(keeper.run(interrupted()).await?)
 }
 
 /// Runs a relay, which signs for what it stores if it is given a key.

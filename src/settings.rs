@@ -13,6 +13,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
+use xenon_keeper::{EndpointConfig, KeeperConfig, Policy};
 use xenon_protocol::chain::Endpoint;
 
 use crate::{cli::NetworkFlags, error::CliError};
@@ -28,6 +29,21 @@ pub(crate) struct Settings {
     pub(crate) relay: RelaySettings,
     pub(crate) wallet: WalletSettings,
     pub(crate) models: ModelsSettings,
+    pub(crate) keeper: KeeperSettings,
+}
+
+/// How a keeper works.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct KeeperSettings {
+    /// Further JSON-RPC nodes besides `chain.rpc`, by HTTP or WebSocket. One by WebSocket also says when there is a block.
+    pub(crate) rpc_urls: Vec<String>,
+    /// When a node is believed to be healthy.
+    pub(crate) endpoints: EndpointConfig,
+    /// How it follows the chain and sends; the first block is `chain.from_block`.
+    pub(crate) config: KeeperConfig,
+    /// What it does.
+    pub(crate) policy: Policy,
 }
 
 /// Which chain, and which contracts on it.
@@ -68,6 +84,18 @@ pub(crate) struct WalletSettings {
     /// A file that holds a private key in hexadecimal. `XENON_PRIVATE_KEY` takes its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) key_file: Option<PathBuf>,
+    /// A file that holds an encrypted key (a keystore of version 3, as geth and others write it).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) keystore: Option<PathBuf>,
+    /// A file that holds the keystore's password. `XENON_KEYSTORE_PASSWORD` takes its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// URL of a remote signer, such as web3signer, for the keeper; it has the key of `address`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) signer: Option<Url>,
+    /// Whose key the remote signer is to use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<Address>,
 }
 
 /// Where models come from, and how much room they may take. A token of the hub is no setting: see [`crate::model`].
@@ -142,6 +170,10 @@ pub(crate) fn print(settings: &Settings) -> eyre::Result<()> {
     if let Ok(url) = settings.chain.rpc.parse::<Url>() {
         shown.chain.rpc = Endpoint::from(&url).to_string();
     }
+    for shown in &mut shown.keeper.rpc_urls {
+        *shown = shown.parse::<Url>().map(|url| Endpoint::from(&url).to_string()).unwrap_or_default();
+    }
+    shown.wallet.signer = None;
     print!("{}", toml::to_string_pretty(&shown)?);
     Ok(())
 }
@@ -167,6 +199,27 @@ mod tests {
             assert_eq!(settings.chain.rpc, "http://flag");
             assert_eq!(settings.chain.id, Some(2));
             assert_eq!(settings.chain.from_block, 7);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn the_configuration_in_force_can_be_printed() {
+        toml::to_string_pretty(&Settings::default()).unwrap();
+    }
+
+    #[test]
+    #[allow(clippy::result_large_err, reason = "figment's own signature")]
+    fn keeper_is_configured_in_its_own_section() {
+        Jail::expect_with(|jail| {
+            jail.create_file(
+                "xenon.toml",
+                "[keeper]\nrpc_urls = [\"ws://other\"]\n[keeper.config]\npoll_ms = 7\n[keeper.config.send]\nfinal_depth = 5",
+            )?;
+            jail.set_env("XENON_KEEPER__POLICY__MAX_TASKS", "3");
+            let keeper = load(None, &NetworkFlags::default()).map_err(figment::Error::from)?.keeper;
+            assert_eq!((keeper.config.poll_ms, keeper.config.send.final_depth, keeper.policy.max_tasks), (7, 5, 3));
+            assert_eq!(keeper.rpc_urls, ["ws://other"]);
             Ok(())
         });
     }

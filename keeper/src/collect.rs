@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, aliases::U40};
 use xenon_protocol::{
     chain::{Chain, EventLog, Head, LogFilter, TypedChain},
-    contracts::{NetworkStats, TaskQueue},
+    contracts::{NetworkStats, Node, QoS, Task, TaskQueue},
     deployment::Deployment,
 };
 
 use crate::{
     KeeperConfig, KeeperError, Logged, TaskId, View, ViewError,
     defect::{Defect, is_planted},
+    view::Sample,
 };
 
 /// What a look at the chain brought.
@@ -227,13 +228,34 @@ impl<C: Chain> Collector<C> {
         }
         let overview = self.chain.view(self.contracts.stats, &NetworkStats::overviewCall {}).await?;
         let vacancies = self.vacancies().await?;
+        let sample = self.sample(head.number).await?;
         if self.chain.head().await?.hash == head.hash && !is_planted(Defect::SkipsAudit) {
             self.view.agree_with(&overview)?;
+            self.view.agree_with_sample(&sample)?;
             if let Some(line) = vacancies {
                 self.view.note_vacancies(line);
             }
         }
         Ok(())
+    }
+
+    /// What the contracts say of one task and one node, others with every block.
+    async fn sample(&self, block: u64) -> Result<Sample, KeeperError> {
+        let Deployment { task: tasks, node: nodes, qos, .. } = self.contracts;
+        let (task, node) = self.view.sampled(block);
+        let task = match task {
+            Some(id) => Some((id, self.chain.view(tasks, &Task::taskOfCall { task: U40::from(id.0) }).await?)),
+            None => None,
+        };
+        let node = match node {
+            Some(id) => {
+                let stored = self.chain.view(nodes, &Node::nodeOfCall { node: id.0 }).await?;
+                let record = self.chain.view(qos, &QoS::recordOfCall { node: id.0 }).await?;
+                Some((id, stored, (record.tasks > 0).then_some(record.score)))
+            }
+            None => None,
+        };
+        Ok(Sample { task, node })
     }
 
     /// The line of tasks with seats to give away, if there are any: no event tells its order.

@@ -17,6 +17,7 @@ use xenon_protocol::chain::{
 };
 
 use self::fleet::Fleet;
+use crate::KeeperError;
 
 /// When an endpoint is believed to be healthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,12 +32,15 @@ pub struct EndpointConfig {
 }
 
 impl EndpointConfig {
-    /// What is wrong with it, and what to do; `None` if nothing is.
-    pub(crate) const fn fault(&self) -> Option<&'static str> {
+    /// # Errors
+    /// [`KeeperError::Config`] if no endpoint could ever be used with it.
+    pub const fn check(&self) -> Result<(), KeeperError> {
         if self.fail_after == 0 || self.recover_after == 0 {
-            return Some("endpoints.fail_after and endpoints.recover_after must be 1 or more");
+            return Err(KeeperError::Config {
+                reason: "endpoints.fail_after and endpoints.recover_after must be 1 or more",
+            });
         }
-        None
+        Ok(())
     }
 }
 

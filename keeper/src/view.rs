@@ -15,6 +15,7 @@ mod nodes;
 mod queue;
 mod reservation;
 mod round;
+mod sample;
 mod task;
 mod tasks;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use self::{
     queue::{PriceTimeQueue, Slot},
     reservation::{Limits, Reservation},
     round::{HASH_WINDOW, ROUND_LIMIT, Round},
+    sample::Sample,
     task::{Seats, Stage, Task},
     tasks::Tasks,
 };

@@ -42,10 +42,11 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
         Ok(())
     }
 
-    /// Hands over once more what no node has taken yet.
+    /// Hands over once more, without a word, what no node has taken yet.
     pub(crate) async fn hand_over(&self, head: &Head) -> Result<(), KeeperError> {
-        let unsent = |intent: &Intent| intent.stage == Stage::Signed && !is_planted(Defect::SendsOnce);
-        self.broadcast(self.journal().live()?.into_iter().filter(unsent).collect(), head).await
+        let unsent = |intent: &Intent| intent.stage == Stage::Signed;
+        let unsent = self.journal().live()?.into_iter().filter(unsent).collect();
+        self.hand(unsent, head, |_, _| {}).await
     }
 
     /// Uses up a nonce that others wait behind, or that an unknown transaction has had for too long.
@@ -146,13 +147,29 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
         Ok(Attempt { hash, raw, gas_limit, max_fee, priority_fee, acts, block: head.number })
     }
 
-    /// Hands over the newest attempt of each intent. The same bytes may be handed over any number of times. A node that
-    /// takes one is noted; what it says instead decides nothing.
+    /// Hands over the newest attempt of each intent. What a node says is told and decides nothing.
     pub(super) async fn broadcast(&self, intents: Vec<Intent>, head: &Head) -> Result<(), KeeperError> {
+        self.hand(intents, head, tell).await
+    }
+
+    /// The same bytes may be handed over any number of times. A node that has them is noted.
+    async fn hand(
+        &self,
+        intents: Vec<Intent>,
+        head: &Head,
+        refused: impl Fn(u64, &SendError) + Sync,
+    ) -> Result<(), KeeperError> {
         let send = async |intent: Intent| {
             let last = intent.last()?;
-            let taken = tell(intent.nonce, self.wallet.chain.send_raw(&last.raw).await.err());
-            (taken && intent.stage == Stage::Signed).then_some(intent)
+            let is_taken = match self.wallet.chain.send_raw(&last.raw).await {
+                Ok(_) => true,
+                Err(SendError::AlreadyKnown { .. }) => !is_planted(Defect::TakesKnownForRefused),
+                Err(error) => {
+                    refused(intent.nonce, &error);
+                    false
+                }
+            };
+            (is_taken && intent.stage == Stage::Signed).then_some(intent)
         };
         let taken = join_all(intents.into_iter().map(send)).await;
         let sent: Vec<_> =
@@ -162,15 +179,13 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
     }
 }
 
-/// Says what a node said; `true` if the node has the transaction.
-fn tell(nonce: u64, error: Option<SendError>) -> bool {
+/// Says why a node did not take a transaction.
+fn tell(nonce: u64, error: &SendError) {
+    let code = error.code();
     match error {
-        Some(SendError::AlreadyKnown { .. }) if is_planted(Defect::TakesKnownForRefused) => {}
-        None | Some(SendError::AlreadyKnown { .. }) => return true,
-        Some(error @ (SendError::InsufficientFunds { .. } | SendError::Chain(ChainError::Rejected { .. }))) => {
-            tracing::warn!(code = error.code(), nonce, %error, "not taken");
+        SendError::InsufficientFunds { .. } | SendError::Chain(ChainError::Rejected { .. }) => {
+            tracing::warn!(code, nonce, %error, "not taken");
         }
-        Some(error) => tracing::debug!(code = error.code(), nonce, %error, "not taken"),
+        _ => tracing::debug!(code, nonce, %error, "not taken"),
     }
-    false
 }

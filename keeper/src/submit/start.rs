@@ -7,7 +7,7 @@ use std::{
 
 use alloy::primitives::U256;
 use futures::future::join_all;
-use xenon_protocol::chain::{Fees, Head, Mempool, Signer, SignerError};
+use xenon_protocol::chain::{Head, Mempool, Signer, SignerError};
 
 use super::{Outcome, Submitter, Wanted, budget::Budget, follow::Nonces, offer::Offer};
 use crate::{
@@ -63,7 +63,7 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
             None => self.check(wanted.action).await,
         });
         let checked = join_all(checks).await;
-        let priced = self.price(wanted, &live, checked, head).await?;
+        let (priced, offer) = self.price(wanted, &live, checked, head).await?;
         let mut ready = Vec::new();
         for (index, (wanted, gas)) in wanted.iter().zip(&priced).enumerate() {
             ready.extend(gas.as_ref().ok().map(|gas_limit| Ready {
@@ -75,7 +75,10 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
         if stop.load(Ordering::Relaxed) {
             ready.clear();
         }
-        let mut sent = self.send(&ready, head).await?;
+        let mut sent = match offer {
+            Some(offer) if !ready.is_empty() => self.send(&ready, offer, head).await?,
+            _ => BTreeMap::new(),
+        };
         let outcome = |(index, gas): (usize, Result<u64, Outcome>)| match gas {
             Ok(_) => sent.remove(&index).unwrap_or(Outcome::Stopped),
             Err(outcome) => outcome,
@@ -111,58 +114,44 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
         Ok(self.wallet.chain.estimate_gas(from, &call).await?)
     }
 
-    /// Turns gas that is needed into gas that is given, as far as fees, reward and limits allow.
+    /// Turns gas that is needed into gas that is given, as far as fees, reward and limits allow; and what is offered for it.
     async fn price(
         &self,
         wanted: &[Wanted],
         live: &[Intent],
         checked: Vec<Result<u64, Outcome>>,
         head: &Head,
-    ) -> Result<Vec<Result<u64, Outcome>>, KeeperError> {
+    ) -> Result<(Vec<Result<u64, Outcome>>, Option<Offer>), KeeperError> {
+        let all = |outcome: Outcome| checked.iter().map(|gas| gas.clone().and(Err(outcome.clone()))).collect();
         if checked.iter().all(Result::is_err) {
-            return Ok(checked);
+            return Ok((checked, None));
         }
         let fees = match self.wallet.chain.fees().await {
             Ok(fees) => fees,
-            Err(error) => return Ok(checked.into_iter().map(|gas| gas.and(Err(error.clone().into()))).collect()),
+            Err(error) => return Ok((all(error.into()), None)),
         };
+        let (fee, ceiling) = (fees.base_fee.saturating_add(fees.priority_fee), self.send_config().max_fee());
+        let Some(offer) = Offer::new(&fees, ceiling) else { return Ok((all(Outcome::TooDear { fee, ceiling }), None)) };
         let mut budget = self.budget(head)?;
         let waiting = live.iter().filter(|intent| intent.is_pending()).count();
         let mut room = usize::try_from(self.send_config().max_in_flight).unwrap_or(usize::MAX).saturating_sub(waiting);
         let mut price = |(wanted, gas): (&Wanted, Result<u64, Outcome>)| {
-            let gas = self.afford(wanted, gas?, &fees, &mut budget)?;
-            room = room.checked_sub(1).ok_or(Outcome::Full)?;
-            Ok(gas)
+            let gas = gas?;
+            if room == 0 {
+                return Err(Outcome::Full);
+            }
+            let gas_limit = afford(wanted, gas, fee, offer, &mut budget)?;
+            room -= 1;
+            Ok(gas_limit)
         };
-        Ok(wanted.iter().zip(checked).map(&mut price).collect())
+        Ok((wanted.iter().zip(checked).map(&mut price).collect(), Some(offer)))
     }
 
-    fn afford(&self, wanted: &Wanted, gas: u64, fees: &Fees, budget: &mut Budget) -> Result<u64, Outcome> {
-        let fee = fees.base_fee.saturating_add(fees.priority_fee);
-        let ceiling = self.send_config().max_fee();
-        let offer = Offer::new(fees, ceiling).ok_or(Outcome::TooDear { fee, ceiling })?;
-        let cost = U256::from(gas) * U256::from(fee);
-        if let Some(reward) = wanted.reward.filter(|reward| U256::from(*reward) < cost) {
-            return Err(Outcome::Unprofitable { reward, cost });
-        }
-        let gas_limit = gas.saturating_mul(GAS_PERCENT) / 100;
-        budget.take(U256::from(gas_limit) * U256::from(offer.max_fee))?;
-        Ok(gas_limit)
-    }
-
-    /// Writes down, signs, writes down, hands over. The outcomes come with the places in the plan.
-    async fn send(&self, ready: &[Ready], head: &Head) -> Result<BTreeMap<usize, Outcome>, KeeperError> {
-        if ready.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let all = |outcome: Outcome| Ok(ready.iter().map(|ready| (ready.index, outcome.clone())).collect());
-        let (nonces, fees) = match (self.nonces().await, self.wallet.chain.fees().await) {
-            (Ok(nonces), Ok(fees)) => (nonces, fees),
-            (Err(error), _) | (_, Err(error)) => return all(error.into()),
-        };
-        let ceiling = self.send_config().max_fee();
-        let Some(offer) = Offer::new(&fees, ceiling) else {
-            return all(Outcome::TooDear { fee: fees.base_fee.saturating_add(fees.priority_fee), ceiling });
+    /// Writes down, signs, writes down, hands over. The outcomes come by the places in the plan.
+    async fn send(&self, ready: &[Ready], offer: Offer, head: &Head) -> Result<BTreeMap<usize, Outcome>, KeeperError> {
+        let nonces = match self.nonces().await {
+            Ok(nonces) => nonces,
+            Err(error) => return Ok(ready.iter().map(|ready| (ready.index, error.clone().into())).collect()),
         };
         let purposes: Vec<_> = ready.iter().map(|ready| Purpose::Act(ready.action)).collect();
         let intents = self.journal().intend(self.next_nonce(nonces.pending)?, &purposes, head.number)?;
@@ -237,6 +226,17 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The gas that is given to an action, if its reward pays for it and the limits allow it.
+fn afford(wanted: &Wanted, gas: u64, fee: u128, offer: Offer, budget: &mut Budget) -> Result<u64, Outcome> {
+    let cost = U256::from(gas) * U256::from(fee);
+    if let Some(reward) = wanted.reward.filter(|reward| U256::from(*reward) < cost) {
+        return Err(Outcome::Unprofitable { reward, cost });
+    }
+    let gas_limit = (gas.saturating_mul(GAS_PERCENT) / 100).saturating_add(wanted.action.spare_gas());
+    budget.take(U256::from(gas_limit) * U256::from(offer.max_fee))?;
+    Ok(gas_limit)
 }
 
 /// Whether a transaction that the journal does not know waits for this nonce, perhaps.

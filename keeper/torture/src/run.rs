@@ -8,12 +8,12 @@ use xenon_protocol::chain::{Chain as _, Head, Signer as _};
 use xenon_sim::RevmChain;
 
 use crate::{
-    check::{Breach, Ledger},
+    check::{Breach, Ledger, waste_limit},
     crowd::Crowd,
     dice::Dice,
     fault::Fault,
     link::{Key, Link, short},
-    network::{DEEPEST, Network, block_on, keeper_key},
+    network::{DEEPEST, NODES, Network, block_on, keeper_key},
     scenario::Scenario,
     story::Story,
     subject::Subject,
@@ -68,6 +68,8 @@ struct Run<S: Subject> {
     ledger: Ledger,
     /// Blocks for which gas stays as dear as it is.
     spike_left: u64,
+    /// How often blocks were replaced.
+    reorganisations: u64,
     /// What the keepers do wrong; who sees everything does not.
     defect: Option<Defect>,
 }
@@ -101,6 +103,7 @@ impl<S: Subject> Run<S> {
             seats: (0..).zip(&scenario.keys).map(seat).collect(),
             ledger: Ledger::new(),
             spike_left: 0,
+            reorganisations: 0,
             defect: None,
             network,
             story,
@@ -192,10 +195,16 @@ impl<S: Subject> Run<S> {
         let depth = 1 + self.weather.index(DEEPEST);
         let Some(undone) = self.network.chain.reorganise(depth) else { return };
         self.story.tell(format!("the newest {depth} blocks are replaced"));
-        self.crowd.undone(&self.network, undone.calls);
-        // The other branch is at least as long, and some of what was in blocks is in them again.
-        for _ in 0..depth {
+        self.reorganisations += 1;
+        // The other branch is as long; what was in the blocks is in its first one again, or comes later.
+        let is_again = self.weather.chance(70);
+        let first: &[_] = if is_again { &undone.calls } else { &[] };
+        self.network.chain.mine_with(self.scenario.interval, first);
+        for _ in 1..depth {
             self.network.chain.mine(self.scenario.interval);
+        }
+        if !is_again {
+            self.crowd.undone(&self.network, undone.calls);
         }
     }
 
@@ -262,14 +271,15 @@ impl<S: Subject> Run<S> {
 
     /// The last looks, and what must hold after all.
     fn settle(&mut self) {
-        // One more block, so that every keeper sees what its transactions did.
-        for _ in 0..2 {
+        // Every keeper sees what its transactions did, and has compared each node with the contracts.
+        for _ in 0..=NODES {
             self.pass_block();
         }
         let views: Vec<&View> = self.seats.iter().filter_map(|seat| seat.keeper.as_ref()).map(S::view).collect();
         self.ledger.compare_views(&self.network, &views);
         let sent: Vec<_> = self.seats.iter().map(|seat| (seat.key.address(), seat.link.sent())).collect();
-        self.ledger.account(&self.network, &self.scenario, &sent, &self.story);
+        let limit = waste_limit(&self.scenario, self.reorganisations);
+        self.ledger.account(&self.network, limit, &sent, &self.story);
         self.ledger.balance(&self.network, self.truth.view());
     }
 }
