@@ -173,7 +173,7 @@ pub(crate) fn print(settings: &Settings) -> eyre::Result<()> {
     for shown in &mut shown.keeper.rpc_urls {
         *shown = shown.parse::<Url>().map(|url| Endpoint::from(&url).to_string()).unwrap_or_default();
     }
-    shown.wallet.signer = None;
+    shown.wallet.signer = shown.wallet.signer.and_then(|url| Endpoint::from(&url).to_string().parse().ok());
     print!("{}", toml::to_string_pretty(&shown)?);
     Ok(())
 }

@@ -267,21 +267,15 @@ impl<C: Mempool> Mempool for Endpoints<C> {
     async fn inclusion(&self, transaction: B256) -> Result<Option<Inclusion>, ChainError> {
         let members = self.in_order();
         let answers = join_all(members.iter().map(|member| member.chain.inclusion(transaction))).await;
-        let (mut found, mut has_answer, mut failure): (Option<(&Member<C>, Inclusion)>, _, _) = (None, false, None);
+        let (mut found, mut failure, mut has_answer): (Option<(&Endpoint, Inclusion)>, _, _) = (None, None, false);
         for (member, answer) in members.iter().zip(answers) {
             match (answer, &found) {
-                (Ok(None), _) => has_answer = true,
-                (Ok(Some(new)), None) => found = Some((member, new)),
-                (Ok(Some(new)), Some((other, known))) if is_same(&new, known) => drop((new, other)),
-                (Ok(Some(_)), Some((other, _))) => {
-                    let (first, second) = (other.endpoint.clone(), member.endpoint.clone());
-                    return Err(ChainError::Contradiction {
-                        first,
-                        second,
-                        what: format!("transaction {transaction}"),
-                    });
-                }
                 (Err(error), _) => failure = failure.or(Some(error)),
+                (Ok(None), _) => has_answer = true,
+                (Ok(Some(inclusion)), None) => found = Some((&member.endpoint, inclusion)),
+                (Ok(Some(inclusion)), Some((first, known))) => {
+                    agree(transaction, (first, known), (&member.endpoint, &inclusion))?;
+                }
             }
         }
         match (found, failure) {
@@ -292,7 +286,16 @@ impl<C: Mempool> Mempool for Endpoints<C> {
     }
 }
 
-/// Whether two endpoints found the same.
-fn is_same(one: &Inclusion, other: &Inclusion) -> bool {
-    (one.block_hash, one.succeeded, one.gas_used) == (other.block_hash, other.succeeded, other.gas_used)
+/// Whether two endpoints found a transaction in the same block, with the same outcome.
+fn agree(
+    transaction: B256,
+    (first, known): (&Endpoint, &Inclusion),
+    (second, other): (&Endpoint, &Inclusion),
+) -> Result<(), ChainError> {
+    let told = |inclusion: &Inclusion| (inclusion.block_hash, inclusion.succeeded, inclusion.gas_used);
+    if told(known) == told(other) {
+        return Ok(());
+    }
+    let what = format!("transaction {transaction}");
+    Err(ChainError::Contradiction { first: first.clone(), second: second.clone(), what })
 }

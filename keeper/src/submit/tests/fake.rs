@@ -122,8 +122,8 @@ impl State {
     }
 
     fn best(&self, nonce: u64) -> Option<TxEnvelope> {
-        let pays = |tx: &&TxEnvelope| tx.nonce() == nonce && tx.max_fee_per_gas() >= self.base_fee;
-        self.pool.iter().filter(pays).max_by_key(|tx| tx.max_fee_per_gas()).cloned()
+        let pays = |tx: &&TxEnvelope| (**tx).nonce() == nonce && (**tx).max_fee_per_gas() >= self.base_fee;
+        self.pool.iter().filter(pays).max_by_key(|tx| (**tx).max_fee_per_gas()).cloned()
     }
 
     /// As geth's pool does.
