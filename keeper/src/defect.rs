@@ -3,6 +3,7 @@
 //! Without the feature `planted` nothing can be planted and the compiler takes every trace of them out.
 
 /// Something a keeper could do wrong.
+#[cfg_attr(not(feature = "planted"), allow(unreachable_pub, reason = "it is exported with the feature"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Defect {
     /// Acts on a head that others have left behind.
