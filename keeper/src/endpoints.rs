@@ -7,7 +7,10 @@ mod fleet;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    cmp::Ordering,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use futures::future::{BoxFuture, join_all};
@@ -137,12 +140,10 @@ impl<C: Mempool> Endpoints<C> {
     /// Which of the members tell another story than the one that is read, as far as it goes.
     async fn dissenters(&self, chosen: &Member<C>, head: &Head, looks: &[(Member<C>, Head)]) -> Vec<Member<C>> {
         let differs = async |member: &Member<C>, theirs: &Head| {
-            let (ours, theirs) = if theirs.number > head.number {
-                (Some(*head), member.chain.block(head.number).await.ok()?)
-            } else if theirs.number < head.number {
-                (chosen.chain.block(theirs.number).await.ok()?, Some(*theirs))
-            } else {
-                (Some(*head), Some(*theirs))
+            let (ours, theirs) = match theirs.number.cmp(&head.number) {
+                Ordering::Greater => (Some(*head), member.chain.block(head.number).await.ok()?),
+                Ordering::Less => (chosen.chain.block(theirs.number).await.ok()?, Some(*theirs)),
+                Ordering::Equal => (Some(*head), Some(*theirs)),
             };
             (ours?.hash != theirs?.hash).then(|| member.clone())
         };

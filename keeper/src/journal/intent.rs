@@ -149,12 +149,14 @@ impl Stage {
 
     /// Whether the life of an intent has this step.
     const fn leads_to(&self, next: &Self) -> bool {
-        match (self, next) {
-            (Self::Intended, Self::Signed | Self::Abandoned(_)) => true,
-            (Self::Signed | Self::Sent, Self::Signed | Self::Sent | Self::Mined(_) | Self::Replaced) => true,
+        match self {
+            Self::Intended => matches!(next, Self::Signed | Self::Abandoned(_)),
+            Self::Signed | Self::Sent => {
+                matches!(next, Self::Signed | Self::Sent | Self::Mined(_) | Self::Replaced)
+            }
             // A reorganisation takes it back, or puts it into another block.
-            (Self::Mined(_), Self::Signed | Self::Mined(_) | Self::Final(_)) => true,
-            _ => false,
+            Self::Mined(_) => matches!(next, Self::Signed | Self::Mined(_) | Self::Final(_)),
+            Self::Final(_) | Self::Replaced | Self::Abandoned(_) => false,
         }
     }
 }

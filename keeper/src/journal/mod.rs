@@ -87,7 +87,7 @@ impl Journal {
 
     /// The nonce after all that this journal has found used; a node that says less lags.
     pub fn next_nonce(&self) -> Result<u64, JournalError> {
-        self.read(|transaction| Ok(counter(&transaction.open_table(COUNTERS)?, NEXT_NONCE)?))
+        self.read(|transaction| counter(&transaction.open_table(COUNTERS)?, NEXT_NONCE))
     }
 
     /// Wei that intents which are over have cost on a day since the Unix epoch.

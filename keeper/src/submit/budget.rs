@@ -1,5 +1,7 @@
 //! What may be spent.
 
+#![expect(clippy::result_large_err, reason = "an outcome may hold a receipt; few are made, and none goes far")]
+
 use alloy::primitives::U256;
 use xenon_protocol::chain::{Head, Mempool, Signer};
 

@@ -44,7 +44,7 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
 
     /// Hands over once more, without a word, what no node has taken yet.
     pub(crate) async fn hand_over(&self, head: &Head) -> Result<(), KeeperError> {
-        let unsent = |intent: &Intent| intent.stage == Stage::Signed;
+        let unsent = |intent: &Intent| intent.stage == Stage::Signed && !is_planted(Defect::SendsOnce);
         let unsent = self.journal().live()?.into_iter().filter(unsent).collect();
         self.hand(unsent, head, |_, _| {}).await
     }
@@ -172,9 +172,9 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
             (is_taken && intent.stage == Stage::Signed).then_some(intent)
         };
         let taken = join_all(intents.into_iter().map(send)).await;
-        let sent: Vec<_> =
+        let noted: Vec<_> =
             taken.into_iter().flatten().map(|intent| intent.at(Stage::Sent)).collect::<Result<_, _>>()?;
-        self.journal().note(&sent, super::day(head))?;
+        self.journal().note(&noted, super::day(head))?;
         Ok(())
     }
 }

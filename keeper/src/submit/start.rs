@@ -1,5 +1,7 @@
 //! Begins what was planned: checked, priced, written down, signed, handed over.
 
+#![expect(clippy::result_large_err, reason = "an outcome may hold a receipt; few are made, and none goes far")]
+
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering},

@@ -45,7 +45,7 @@ impl HeadSubscription {
         loop {
             match self.listen(&endpoint, &wake).await {
                 Ok(()) => {
-                    tracing::info!(code = "XP-314", %endpoint, "the subscription is silent or has ended: renewed")
+                    tracing::info!(code = "XP-314", %endpoint, "the subscription is silent or has ended: renewed");
                 }
                 Err(error) => tracing::debug!(code = error.code(), %error, "no subscription"),
             }

@@ -117,8 +117,8 @@ mod tests {
         };
         let signed = Signer::sign(&key, transaction.clone()).await.unwrap();
         let decoded = TxEnvelope::decode_2718(&mut signed.raw.as_ref()).unwrap();
-        let signer = decoded.signature().recover_address_from_prehash(&decoded.signature_hash()).unwrap();
-        assert_eq!((signer, *decoded.tx_hash()), (key.address(), signed.hash));
+        let by = decoded.signature().recover_address_from_prehash(&decoded.signature_hash()).unwrap();
+        assert_eq!((by, *decoded.tx_hash()), (key.address(), signed.hash));
         assert_eq!((decoded.nonce(), decoded.to(), decoded.value()), (5, Some(to), U256::from(9)));
         assert_eq!(Signer::sign(&key, transaction).await.unwrap(), signed, "signing twice gives the same bytes");
     }

@@ -51,7 +51,8 @@ fn http(url: Url, settings: RpcSettings) -> Result<RpcClient, ChainError> {
 /// A connection that is made anew, for ever, when it breaks.
 pub(super) async fn websocket(url: &Url, settings: RpcSettings) -> Result<RpcClient, ChainError> {
     let connect = WsConnect::new(url.as_str()).with_max_retries(u32::MAX).with_retry_interval(settings.retry_pause);
-    let connected = bounded(RpcClient::connect_pubsub(connect), settings).await;
+    // On the heap: the handshake is large, and would be part of every future that connects.
+    let connected = bounded(Box::pin(RpcClient::connect_pubsub(connect)), settings).await;
     connected.map_err(|error| fault(&Endpoint::from(url), "the connection", &error))
 }
 
