@@ -26,12 +26,8 @@ pub enum Defect {
     SendsOnce,
     /// Does not pay more when gas has become dearer.
     NeverRaises,
-    /// Writes into its journal what it signed when it was sent.
-    WritesAfterSending,
     /// Counts its nonces by its journal alone.
     CountsAlone,
-    /// Takes a nonce that somebody else used for one that its own transaction will be found with.
-    TakesOthersForOwn,
 }
 
 #[cfg(feature = "planted")]

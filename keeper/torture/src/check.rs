@@ -151,8 +151,8 @@ impl Ledger {
         }
         for keeper in sent.iter().map(|(keeper, _)| *keeper).collect::<BTreeSet<_>>() {
             let own = included.values().filter(|(of, _)| *of == keeper);
-            let spent: U256 = own.map(|(_, included)| included.fee()).sum();
-            self.compare(&format!("keeper {keeper}"), KEEPER_FUNDS - spent, balance(network, keeper));
+            let paid: U256 = own.map(|(_, included)| included.fee()).sum();
+            self.compare(&format!("keeper {keeper}"), KEEPER_FUNDS - paid, balance(network, keeper));
         }
     }
 

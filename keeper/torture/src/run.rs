@@ -155,7 +155,8 @@ impl<S: Subject> Run<S> {
         if self.scenario.has(Fault::GasSpike) {
             self.move_base_fee();
         }
-        if self.scenario.has(Fault::Rivals) && self.weather.chance(2) {
+        let are_several = self.scenario.has(Fault::Rivals) || self.scenario.has(Fault::SharedKey);
+        if are_several && self.weather.chance(2) {
             self.lose_a_keeper();
         }
         for place in 0..self.seats.len() {
@@ -169,7 +170,9 @@ impl<S: Subject> Run<S> {
         }
         let loses_journal = self.scenario.has(Fault::LostJournal) && self.weather.chance(8);
         let is_killed = self.scenario.has(Fault::Crash) && self.weather.chance(20);
-        if loses_journal || is_killed {
+        if is_killed && self.weather.chance(50) {
+            self.seats[place].link.kill_at_send();
+        } else if loses_journal || is_killed {
             // A round has some dozens of await points.
             let points = self.weather.within(1..=60);
             self.seats[place].link.kill_in(points);
@@ -259,10 +262,10 @@ impl<S: Subject> Run<S> {
         let survived = block_on(unless_killed(keeper.step(), link));
         plant(None);
         if link.take_killed() {
-            link.tell(String::from("killed"));
+            link.tell("killed");
             seat.keeper = None;
         } else if let Some(Err(error)) = survived {
-            seat.link.tell(format!("round came to nothing: {}", error.code()));
+            seat.link.tell(&format!("round came to nothing: {}", error.code()));
             if error.is_permanent() {
                 self.ledger.breach(Breach::GaveUp { error: error.to_string() });
             }
