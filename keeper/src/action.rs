@@ -13,6 +13,9 @@ use xenon_protocol::{
 
 use crate::{ClassId, NodeId, TaskId, view::ClassKey};
 
+/// More than the draw of a task costs.
+const DRAW_GAS: u64 = 120_000;
+
 /// Something a keeper can do. Each is a call that anybody may make and that the contract checks again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,6 +82,15 @@ impl Action {
     /// Whether it begins something that others then have to end.
     pub const fn starts_something(&self) -> bool {
         matches!(self, Self::Dispatch { .. } | Self::Reserve { .. } | Self::Wake(_))
+    }
+
+    /// Gas that it may need besides what a simulation uses, because of what others do before it is included. A `dispatch`
+    /// draws the tasks that are there when it runs.
+    pub(crate) const fn spare_gas(&self) -> u64 {
+        match self {
+            Self::Dispatch { max_tasks, .. } => DRAW_GAS * *max_tasks as u64,
+            _ => 0,
+        }
     }
 
     /// The call that does it.

@@ -4,9 +4,10 @@ mod rejoin;
 
 use std::collections::BTreeMap;
 
+use alloy::primitives::aliases::U40;
 use xenon_protocol::{
     chain::{Chain, EventLog, Head, LogFilter, TypedChain},
-    contracts::{NetworkStats, TaskQueue},
+    contracts::{NetworkStats, Node, QoS, Task, TaskQueue},
     deployment::Deployment,
 };
 
@@ -15,6 +16,7 @@ use crate::{
     defect::{Defect, is_planted},
     history::History,
     snapshot::{Snapshot, SnapshotFile},
+    view::Sample,
 };
 
 /// What a look at the chain brought.
@@ -241,14 +243,35 @@ impl<C: Chain> Collector<C> {
         }
         let overview = self.chain.view(self.contracts.stats, &NetworkStats::overviewCall {}).await?;
         let vacancies = self.vacancies().await?;
+        let sample = self.sample(head.number).await?;
         if self.chain.head().await?.hash == head.hash && !is_planted(Defect::SkipsAudit) {
             self.view.agree_with(&overview)?;
+            self.view.agree_with_sample(&sample)?;
             if let Some(line) = vacancies {
                 self.history.note_vacancies(&line);
                 self.view.note_vacancies(line);
             }
         }
         Ok(())
+    }
+
+    /// What the contracts say of one task and one node, others with every block.
+    async fn sample(&self, block: u64) -> Result<Sample, KeeperError> {
+        let Deployment { task: tasks, node: nodes, qos, .. } = self.contracts;
+        let (task, node) = self.view.sampled(block);
+        let task = match task {
+            Some(id) => Some((id, self.chain.view(tasks, &Task::taskOfCall { task: U40::from(id.0) }).await?)),
+            None => None,
+        };
+        let node = match node {
+            Some(id) => {
+                let stored = self.chain.view(nodes, &Node::nodeOfCall { node: id.0 }).await?;
+                let record = self.chain.view(qos, &QoS::recordOfCall { node: id.0 }).await?;
+                Some((id, stored, (record.tasks > 0).then_some(record.score)))
+            }
+            None => None,
+        };
+        Ok(Sample { task, node })
     }
 
     /// The line of tasks with seats to give away, if there are any: no event tells its order.

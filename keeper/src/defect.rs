@@ -3,6 +3,7 @@
 //! Without the feature `planted` nothing can be planted and the compiler takes every trace of them out.
 
 /// Something a keeper could do wrong.
+#[cfg_attr(not(feature = "planted"), allow(unreachable_pub, reason = "it is exported with the feature"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Defect {
     /// Acts on a head that others have left behind.
@@ -25,12 +26,8 @@ pub enum Defect {
     SendsOnce,
     /// Does not pay more when gas has become dearer.
     NeverRaises,
-    /// Writes into its journal what it signed when it was sent.
-    WritesAfterSending,
     /// Counts its nonces by its journal alone.
     CountsAlone,
-    /// Takes a nonce that somebody else used for one that its own transaction will be found with.
-    TakesOthersForOwn,
 }
 
 #[cfg(feature = "planted")]

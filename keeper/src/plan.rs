@@ -5,7 +5,7 @@ use xenon_protocol::chain::Head;
 use crate::{
     Action, ClassId, Policy, TaskId, View,
     order::next_draw,
-    view::{Class, ClassKey, Task},
+    view::{Class, ClassKey, Stage, Task},
 };
 
 /// What should be done, given the state after a block, in order of urgency.
@@ -15,12 +15,16 @@ use crate::{
 pub fn plan(view: &View, now: &Head, policy: &Policy) -> Vec<Action> {
     let pays =
         |id: &TaskId| view.tasks().get(*id).is_some_and(|task| policy.pays(view.crank_share(task), now.base_fee));
-    let overdue = view.tasks().overdue(now.timestamp).filter(pays).map(Action::Advance);
+    let dispatch = dispatch(view, now, policy);
+    let drawn = drawn_by(dispatch, view, now);
+    let overdue = view.tasks().overdue(now.timestamp).filter(pays).filter(|id| !drawn.contains(id));
+    let (before, after): (Vec<_>, Vec<_>) = overdue.partition(|id| is_drawn_from(view, *id));
     let expired = view.tasks().expired(now.timestamp).map(Action::Expire);
     let limit = usize::try_from(policy.max_actions).unwrap_or(usize::MAX);
-    dispatch(view, now, policy)
-        .into_iter()
-        .chain(overdue)
+    let advance = |tasks: Vec<_>| tasks.into_iter().map(Action::Advance);
+    advance(before)
+        .chain(dispatch)
+        .chain(advance(after))
         .chain(wakeable(view).map(Action::Wake))
         .chain(absorb(view, policy))
         .chain(reserve(view, now))
@@ -29,6 +33,22 @@ pub fn plan(view: &View, now: &Head, policy: &Policy) -> Vec<Action> {
         .chain(cases(view, now, policy))
         .take(limit)
         .collect()
+}
+
+/// The tasks that a planned draw takes, of those with seats to give away: from then on only their seating moves them.
+fn drawn_by(dispatch: Option<Action>, view: &View, now: &Head) -> Vec<TaskId> {
+    match dispatch {
+        Some(Action::Dispatch { max_tasks, .. }) if view.round().draw_block() == 0 && view.has_vacancies() => {
+            next_draw(view, usize::try_from(max_tasks).unwrap_or(usize::MAX), now.timestamp).drawn
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a dispatch that seats a round may draw the task after that, which nobody can foresee: it is moved on before.
+fn is_drawn_from(view: &View, id: TaskId) -> bool {
+    let is_vacant = |task: &Task| matches!(task.stage, Stage::Vacant(_));
+    view.round().draw_block() != 0 && view.tasks().get(id).is_some_and(is_vacant)
 }
 
 fn dispatch(view: &View, now: &Head, policy: &Policy) -> Option<Action> {

@@ -16,6 +16,7 @@ mod number;
 mod queue;
 mod reservation;
 mod round;
+mod sample;
 mod task;
 mod tasks;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use self::{
     queue::{PriceTimeQueue, Slot},
     reservation::{Limits, Reservation},
     round::{HASH_WINDOW, ROUND_LIMIT, Round},
+    sample::Sample,
     task::{Seats, Stage, Task},
     tasks::Tasks,
 };

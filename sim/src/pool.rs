@@ -77,7 +77,7 @@ impl Pool {
     /// How many transactions of the account wait without a gap after `nonce`.
     pub(crate) fn executable(&self, account: Address, nonce: u64) -> u64 {
         let Some(own) = self.waiting.get(&account) else { return 0 };
-        own.range(nonce..).zip(nonce..).take_while(|((found, _), expected)| *found == expected).count() as u64
+        (nonce..u64::MAX).take_while(|nonce| own.contains_key(nonce)).count() as u64
     }
 
     /// Whether the transaction waits.

@@ -8,7 +8,6 @@ use xenon_protocol::chain::{At, ChainError, Head, Inclusion, Mempool, Receipt, R
 use super::{Outcome, Submitter};
 use crate::{
     Action, KeeperError,
-    defect::{Defect, is_planted},
     journal::{Abandonment, Intent, Landing, Purpose, Stage},
 };
 
@@ -94,9 +93,6 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
             intent.missing_since = None;
             self.note(intent.at(Stage::Mined(Landing::from(&found)))?, head)?;
             return Ok(news);
-        }
-        if is_planted(Defect::TakesOthersForOwn) {
-            return Ok(None);
         }
         let Some(since) = intent.missing_since else {
             intent.missing_since = Some(head.number);

@@ -191,8 +191,7 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
             }
             dropped.push(intent.at(Stage::Abandoned(Abandonment::Unsigned))?);
         }
-        let in_time = signed.iter().filter(|_| !is_planted(Defect::WritesAfterSending));
-        let noted: Vec<_> = in_time.cloned().chain(dropped).collect();
+        let noted: Vec<_> = signed.iter().cloned().chain(dropped).collect();
         self.journal().note(&noted, super::day(head))?;
         Ok((signed, refusal))
     }
@@ -236,7 +235,7 @@ fn afford(wanted: &Wanted, gas: u64, fee: u128, offer: Offer, budget: &mut Budge
     if let Some(reward) = wanted.reward.filter(|reward| U256::from(*reward) < cost) {
         return Err(Outcome::Unprofitable { reward, cost });
     }
-    let gas_limit = gas.saturating_mul(GAS_PERCENT) / 100;
+    let gas_limit = (gas.saturating_mul(GAS_PERCENT) / 100).saturating_add(wanted.action.spare_gas());
     budget.take(U256::from(gas_limit) * U256::from(offer.max_fee))?;
     Ok(gas_limit)
 }
@@ -255,6 +254,9 @@ fn in_flight(action: Action, live: &[Intent], head: &Head) -> Option<u64> {
         Stage::Mined(landing) => landing.block > head.number,
         _ => false,
     };
+    if is_planted(Defect::TrustsStaleHead) {
+        return None;
+    }
     let is_same = |intent: &Intent| intent.action().is_some_and(|other| other.subject() == action.subject());
     live.iter().find(|intent| is_same(intent) && is_open(intent)).map(|intent| intent.nonce)
 }

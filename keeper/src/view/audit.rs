@@ -28,6 +28,6 @@ impl View {
 
 const AGREED: usize = Ending::Agreed as usize;
 
-fn agree(what: &'static str, known: u64, found: u64) -> Result<(), ViewError> {
+pub(super) fn agree(what: &'static str, known: u64, found: u64) -> Result<(), ViewError> {
     if known == found { Ok(()) } else { Err(ViewError::Diverged { what, known, found }) }
 }

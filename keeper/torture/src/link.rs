@@ -46,14 +46,19 @@ struct State {
     sent: BTreeSet<B256>,
     /// Await points until the keeper is killed.
     killed_in: Option<u64>,
+    /// Whether the keeper is killed when it has next handed a transaction over, and before it knows.
+    killed_at_send: bool,
     is_killed: bool,
 }
 
 /// The one read of which a part can be missing.
 const LOGS: &str = "logs";
 
-/// Of a hundred calls, so many go wrong while faults last.
-const RATE: u64 = 12;
+/// Of a hundred reads, so many go wrong while faults last.
+const READ_RATE: u64 = 12;
+
+/// Of a hundred transactions, so many. There are few of them.
+const SEND_RATE: u64 = 30;
 
 impl Link {
     pub(crate) fn new(chain: RevmChain, dice: Dice, name: String, story: Story) -> Self {
@@ -66,6 +71,7 @@ impl Link {
             on_the_way: Vec::new(),
             sent: BTreeSet::new(),
             killed_in: None,
+            killed_at_send: false,
             is_killed: false,
         };
         Self { chain, state: Arc::new(Mutex::new(state)) }
@@ -84,6 +90,11 @@ impl Link {
     pub(crate) fn kill_in(&self, points: u64) {
         let mut state = self.state();
         (state.killed_in, state.is_killed) = (Some(points), false);
+    }
+
+    /// The keeper is killed when it has next handed a transaction over, and before it knows.
+    pub(crate) fn kill_at_send(&self) {
+        self.state().killed_at_send = true;
     }
 
     /// Whether the keeper was killed; it is alive again after that.
@@ -109,7 +120,7 @@ impl Link {
         };
         for raw in arriving {
             let answer = self.chain.send_raw(&raw).await;
-            self.tell(format!("late transaction {} arrives: {}", short(keccak256(&raw)), said(&answer)));
+            self.tell(&format!("late transaction {} arrives: {}", short(keccak256(&raw)), said(&answer)));
         }
     }
 
@@ -123,7 +134,7 @@ impl Link {
         self.state().sent.clone()
     }
 
-    pub(crate) fn tell(&self, line: String) {
+    pub(crate) fn tell(&self, line: &str) {
         let state = self.state();
         state.story.tell(format!("{}: {line}", state.name));
     }
@@ -152,10 +163,10 @@ impl Link {
     }
 
     /// Which of these befalls the next call.
-    fn draw(&self, possible: &[Fault]) -> Option<Fault> {
+    fn draw(&self, possible: &[Fault], rate: u64) -> Option<Fault> {
         let mut state = self.state();
         let active: Vec<_> = possible.iter().copied().filter(|fault| state.faults.contains(fault)).collect();
-        if active.is_empty() || !state.dice.chance(RATE) {
+        if active.is_empty() || !state.dice.chance(rate) {
             return None;
         }
         let which = state.dice.index(active.len());
@@ -168,9 +179,9 @@ impl Link {
             return Ok((past, None));
         }
         let of_logs = Fault::OF_READS.into_iter().filter(|fault| *fault != Fault::MissingLogs || method == LOGS);
-        let fault = self.draw(&of_logs.collect::<Vec<_>>());
+        let fault = self.draw(&of_logs.collect::<Vec<_>>(), READ_RATE);
         if let Some(fault) = fault {
-            self.tell(format!("{method}: {fault}"));
+            self.tell(&format!("{method}: {fault}"));
         }
         match fault {
             Some(Fault::LostRequest) => Err(unreachable()),
@@ -303,11 +314,14 @@ impl Mempool for Link {
 
     async fn send_raw(&self, raw: &Bytes) -> Result<B256, SendError> {
         self.pause().await;
-        let fault = self.draw(&Fault::OF_SENDS);
+        let fault = self.draw(&Fault::OF_SENDS, SEND_RATE);
         self.state().sent.insert(keccak256(raw));
         let answer = self.hand_over(raw, fault).await;
         let befallen = fault.map(|fault| format!(" ({fault})")).unwrap_or_default();
-        self.tell(format!("send {}{befallen}: {}", short(keccak256(raw)), said(&answer)));
+        self.tell(&format!("send {}{befallen}: {}", short(keccak256(raw)), said(&answer)));
+        if std::mem::take(&mut self.state().killed_at_send) {
+            self.kill_in(1);
+        }
         self.pause().await;
         answer
     }
@@ -345,7 +359,7 @@ impl Signer for Key {
         self.link.pause().await;
         let (nonce, max_fee, what) = (transaction.nonce, transaction.max_fee_per_gas, name(&transaction.input));
         let signed = Signer::sign(&self.signer, transaction).await?;
-        self.link.tell(format!("sign {what} {} with nonce {nonce} at {max_fee} wei", short(signed.hash)));
+        self.link.tell(&format!("sign {what} {} with nonce {nonce} at {max_fee} wei", short(signed.hash)));
         self.link.pause().await;
         Ok(signed)
     }
@@ -362,8 +376,8 @@ fn name(input: &[u8]) -> &'static str {
         (Node::reviewCall::SELECTOR, "review"),
         (Node::absorbCall::SELECTOR, "absorb"),
     ];
-    let named = names.into_iter().find(|(selector, _)| input.starts_with(selector));
-    named.map_or(if input.is_empty() { "nothing" } else { "something" }, |(_, name)| name)
+    let found = names.into_iter().find(|(selector, _)| input.starts_with(selector));
+    found.map_or(if input.is_empty() { "nothing" } else { "something" }, |(_, name)| name)
 }
 
 fn unreachable() -> ChainError {

@@ -59,7 +59,9 @@ fn campaign(args: &Args) -> ExitCode {
     let missed: Vec<_> =
         planted.par_iter().inspect(|_| bar.inc(1)).filter(|planted| planted.find::<Tortured>().is_none()).collect();
     bar.finish_and_clear();
-    missed.iter().for_each(|missed| println!("not found: {missed:?}"));
+    for missed in &missed {
+        println!("not found: {missed:?}");
+    }
     let numbers: Vec<_> = failed.iter().map(|verdict| verdict.scenario.seed).collect();
     let found = planted.len() - missed.len();
     println!("{}", json!({ "seeds": args.seeds, "failed": numbers, "planted_found": found, "planted": planted.len() }));

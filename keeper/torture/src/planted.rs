@@ -23,17 +23,17 @@ pub const PLANTED: &[Planted] = &[
     Planted { defect: Defect::IgnoresReorganisation, faults: &[Fault::Reorg] },
     Planted { defect: Defect::JumpsTheQueue, faults: &[Fault::Rivals] },
     Planted { defect: Defect::NeedsEveryHead, faults: &[Fault::Deaf] },
-    Planted { defect: Defect::ResendsUnanswered, faults: &[Fault::LostReply] },
-    Planted { defect: Defect::ResendsUnanswered, faults: &[Fault::NonceTooLow] },
-    Planted { defect: Defect::TakesKnownForRefused, faults: &[Fault::AlreadyKnown] },
-    Planted { defect: Defect::TakesKnownForRefused, faults: &[Fault::Duplicate] },
+    Planted { defect: Defect::ResendsUnanswered, faults: &[Fault::LostReply, Fault::GasSpike] },
+    Planted { defect: Defect::ResendsUnanswered, faults: &[Fault::NonceTooLow, Fault::GasSpike] },
+    Planted { defect: Defect::TakesKnownForRefused, faults: &[Fault::AlreadyKnown, Fault::GasSpike] },
+    Planted { defect: Defect::TakesKnownForRefused, faults: &[Fault::Duplicate, Fault::GasSpike] },
     Planted { defect: Defect::GivesUpEarly, faults: &[Fault::Delay] },
     Planted { defect: Defect::SendsOnce, faults: &[Fault::LostRequest] },
     Planted { defect: Defect::SendsOnce, faults: &[Fault::Forgotten] },
     Planted { defect: Defect::NeverRaises, faults: &[Fault::GasSpike] },
-    Planted { defect: Defect::WritesAfterSending, faults: &[Fault::Crash] },
+    Planted { defect: Defect::ResendsUnanswered, faults: &[Fault::Crash, Fault::GasSpike] },
     Planted { defect: Defect::CountsAlone, faults: &[Fault::LostJournal] },
-    Planted { defect: Defect::TakesOthersForOwn, faults: &[Fault::SharedKey] },
+    Planted { defect: Defect::CountsAlone, faults: &[Fault::SharedKey] },
 ];
 
 impl Planted {

@@ -39,6 +39,9 @@ impl Subject for Real {
 }
 
 /// An empty journal of a key that ends with its last handle.
+///
+/// # Panics
+/// There is no memory for it.
 pub fn journal_in_memory(contracts: &Deployment, key: Address) -> Journal {
     Journal::in_memory(&Identity::new(contracts.chain_id, B256::ZERO, contracts.task, key)).unwrap()
 }

@@ -8,12 +8,12 @@ use xenon_protocol::chain::{Chain as _, Head, Signer as _};
 use xenon_sim::RevmChain;
 
 use crate::{
-    check::{Breach, Ledger},
+    check::{Breach, Ledger, waste_limit},
     crowd::Crowd,
     dice::Dice,
     fault::Fault,
     link::{Key, Link, short},
-    network::{DEEPEST, Network, block_on, keeper_key},
+    network::{DEEPEST, NODES, Network, block_on, keeper_key},
     scenario::Scenario,
     story::Story,
     subject::Subject,
@@ -68,6 +68,8 @@ struct Run<S: Subject> {
     ledger: Ledger,
     /// Blocks for which gas stays as dear as it is.
     spike_left: u64,
+    /// How often blocks were replaced.
+    reorganisations: u64,
     /// What the keepers do wrong; who sees everything does not.
     defect: Option<Defect>,
 }
@@ -101,6 +103,7 @@ impl<S: Subject> Run<S> {
             seats: (0..).zip(&scenario.keys).map(seat).collect(),
             ledger: Ledger::new(),
             spike_left: 0,
+            reorganisations: 0,
             defect: None,
             network,
             story,
@@ -152,7 +155,8 @@ impl<S: Subject> Run<S> {
         if self.scenario.has(Fault::GasSpike) {
             self.move_base_fee();
         }
-        if self.scenario.has(Fault::Rivals) && self.weather.chance(2) {
+        let are_several = self.scenario.has(Fault::Rivals) || self.scenario.has(Fault::SharedKey);
+        if are_several && self.weather.chance(2) {
             self.lose_a_keeper();
         }
         for place in 0..self.seats.len() {
@@ -166,7 +170,9 @@ impl<S: Subject> Run<S> {
         }
         let loses_journal = self.scenario.has(Fault::LostJournal) && self.weather.chance(8);
         let is_killed = self.scenario.has(Fault::Crash) && self.weather.chance(20);
-        if loses_journal || is_killed {
+        if is_killed && self.weather.chance(50) {
+            self.seats[place].link.kill_at_send();
+        } else if loses_journal || is_killed {
             // A round has some dozens of await points.
             let points = self.weather.within(1..=60);
             self.seats[place].link.kill_in(points);
@@ -192,10 +198,16 @@ impl<S: Subject> Run<S> {
         let depth = 1 + self.weather.index(DEEPEST);
         let Some(undone) = self.network.chain.reorganise(depth) else { return };
         self.story.tell(format!("the newest {depth} blocks are replaced"));
-        self.crowd.undone(&self.network, undone.calls);
-        // The other branch is at least as long, and some of what was in blocks is in them again.
-        for _ in 0..depth {
+        self.reorganisations += 1;
+        // The other branch is as long; what was in the blocks is in its first one again, or comes later.
+        let is_again = self.weather.chance(70);
+        let first: &[_] = if is_again { &undone.calls } else { &[] };
+        self.network.chain.mine_with(self.scenario.interval, first);
+        for _ in 1..depth {
             self.network.chain.mine(self.scenario.interval);
+        }
+        if !is_again {
+            self.crowd.undone(&self.network, undone.calls);
         }
     }
 
@@ -250,10 +262,10 @@ impl<S: Subject> Run<S> {
         let survived = block_on(unless_killed(keeper.step(), link));
         plant(None);
         if link.take_killed() {
-            link.tell(String::from("killed"));
+            link.tell("killed");
             seat.keeper = None;
         } else if let Some(Err(error)) = survived {
-            seat.link.tell(format!("round came to nothing: {}", error.code()));
+            seat.link.tell(&format!("round came to nothing: {}", error.code()));
             if error.is_permanent() {
                 self.ledger.breach(Breach::GaveUp { error: error.to_string() });
             }
@@ -262,14 +274,15 @@ impl<S: Subject> Run<S> {
 
     /// The last looks, and what must hold after all.
     fn settle(&mut self) {
-        // One more block, so that every keeper sees what its transactions did.
-        for _ in 0..2 {
+        // Every keeper sees what its transactions did, and has compared each node with the contracts.
+        for _ in 0..=NODES {
             self.pass_block();
         }
         let views: Vec<&View> = self.seats.iter().filter_map(|seat| seat.keeper.as_ref()).map(S::view).collect();
         self.ledger.compare_views(&self.network, &views);
         let sent: Vec<_> = self.seats.iter().map(|seat| (seat.key.address(), seat.link.sent())).collect();
-        self.ledger.account(&self.network, &self.scenario, &sent, &self.story);
+        let limit = waste_limit(&self.scenario, self.reorganisations);
+        self.ledger.account(&self.network, limit, &sent, &self.story);
         self.ledger.balance(&self.network, self.truth.view());
     }
 }
