@@ -60,7 +60,7 @@ pub fn ranking(view: &View) -> Vec<Ranked> {
         drawing.remove(&pick);
         let Some(task) = view.tasks().get(pick.task) else { break };
         let (before, level) = (ranking.len(), pick.slot.level());
-        ranking.push(Ranked { before, task: pick.task, value: task.value, level, book: pick.book });
+        ranking.push(Ranked { before, task: pick.task, value: task.value(), level, book: pick.book });
     }
     ranking
 }

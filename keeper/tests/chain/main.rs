@@ -11,4 +11,5 @@ mod people;
 mod service;
 mod storage;
 mod undo;
+mod watched;
 mod world;

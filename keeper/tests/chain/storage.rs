@@ -77,7 +77,7 @@ impl World {
         let Some(known) = view.tasks().get(task) else {
             return assert_eq!(State::try_from(stored.state).unwrap(), State::Ended, "task {task}");
         };
-        let offer = (known.creator, known.kind.0, known.size, known.tier.index(), known.escrow);
+        let offer = (known.creator, known.kind.0, known.size, known.tier.index(), known.escrow());
         assert_eq!(offer, (stored.creator, stored.kind, stored.size, stored.tier.into(), stored.escrow.to()));
         let class = known.class.map_or(0, |class| class.0);
         assert_eq!((class, known.deadline), (stored.class, stored.deadline.to()), "task {task}");
