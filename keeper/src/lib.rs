@@ -7,6 +7,7 @@
 //! * [`event`]: what the contracts said, as typed values.
 //! * [`view`]: the state of the network, a pure fold of the events.
 //! * [`order`]: who is served next, exactly as the contract decides it.
+//! * [`estimate`]: how long tasks take, learned from how long they took.
 //! * [`plan`]: what should be done now, a pure function of the view.
 //!
 //! Only [`Collector`] and [`Submitter`] touch the network. There is no clock, no randomness and no iteration over hash
@@ -16,6 +17,7 @@ mod action;
 mod collect;
 mod config;
 mod error;
+pub mod estimate;
 pub mod event;
 #[cfg(test)]
 mod fixture;
