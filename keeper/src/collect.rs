@@ -12,6 +12,7 @@ use xenon_protocol::{
 
 use crate::{
     KeeperConfig, KeeperError, Logged, TaskId, View, ViewError,
+    estimate::Estimator,
     history::History,
     snapshot::{Snapshot, SnapshotFile},
 };
@@ -52,6 +53,8 @@ pub struct Collector<C> {
     is_audited: bool,
     /// The newest blocks, to go back to.
     history: History,
+    /// What the blocks seen one by one tell of durations.
+    estimator: Estimator,
     /// Where the view is kept for the next start, if anywhere.
     snapshots: Option<SnapshotFile>,
     is_restored: bool,
@@ -74,6 +77,7 @@ impl<C: Chain> Collector<C> {
             last: None,
             is_audited: false,
             history: History::new(config.linked_blocks),
+            estimator: Estimator::new(),
             snapshots,
             is_restored: false,
             saved: None,
@@ -86,6 +90,11 @@ impl<C: Chain> Collector<C> {
     /// The state after the block last seen.
     pub const fn view(&self) -> &View {
         &self.view
+    }
+
+    /// What was learned of how long tasks take, from the blocks that are final.
+    pub const fn estimator(&self) -> &Estimator {
+        &self.estimator
     }
 
     /// Looks for a new block and brings the view up to it.
@@ -143,6 +152,7 @@ impl<C: Chain> Collector<C> {
             let (own, later) = rest.split_at(rest.partition_point(|log| log.block_number <= block.number));
             let logs = self.fold(own)?;
             self.view.note_time(block.timestamp);
+            self.estimator.note(&self.view, &logs, block.number, block.timestamp);
             self.history.push(*block, logs);
             rest = later;
         }

@@ -7,6 +7,7 @@
 //! away, and the one for which a class is reserved.
 
 mod drawing;
+mod explain;
 mod servable;
 mod value;
 
@@ -15,7 +16,10 @@ use std::collections::VecDeque;
 use xenon_protocol::value::Level;
 
 use self::drawing::Drawing;
-pub use self::value::Value;
+pub use self::{
+    explain::{Explanation, Reason, explain},
+    value::Value,
+};
 use crate::{
     TaskId, View,
     view::{BookKey, ClassKey, ROUND_LIMIT, Stage, Task},

@@ -78,6 +78,7 @@ impl<C: Chain> Collector<C> {
         let Some(view) = self.history.go_back(block) else { return self.forget() };
         info!(code = "XK-045", block = block.number, last = self.last.map(|last| last.number), "going back");
         (self.view, self.last, self.expected) = (view, Some(block), 0);
+        self.estimator.undo(block.number);
         self.is_audited = false;
     }
 
@@ -87,6 +88,7 @@ impl<C: Chain> Collector<C> {
         self.view = View::new();
         self.last = None;
         self.history.clear();
+        self.estimator.undo(0);
         self.expected = 0;
     }
 
@@ -94,6 +96,7 @@ impl<C: Chain> Collector<C> {
     /// to go on.
     pub(super) fn mark(&mut self, head: Head) {
         self.history.mark(&self.view, head);
+        self.estimator.settle(head.number.saturating_sub(self.config.linked_blocks));
         self.save(head.number);
     }
 
