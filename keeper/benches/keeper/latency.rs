@@ -145,15 +145,16 @@ impl Devnet {
         Ok(logs.iter().filter_map(|log| Some((*log.topics.get(1)?, log.block_number))).collect())
     }
 
-    /// From creation to draw, and from draw to seating.
+    /// From creation to draw, and to seating from the block after the draw: a round can be seated, and the call be tried,
+    /// once a block follows the draw.
     async fn latencies(&self, first: u64) -> Result<Sent> {
         let created = self.blocks_of::<Task::TaskCreated>(self.contracts.task, first).await?;
         let drawn = self.blocks_of::<TaskQueue::TaskDrawn>(self.contracts.queue, first).await?;
         let seated = self.blocks_of::<Task::TaskSeated>(self.contracts.task, first).await?;
-        let after = |from: &BTreeMap<B256, u64>, to: &BTreeMap<B256, u64>| -> Vec<u64> {
-            from.iter().filter_map(|(task, block)| to.get(task)?.checked_sub(*block)).collect()
+        let since = |from: &BTreeMap<B256, u64>, later: u64, to: &BTreeMap<B256, u64>| -> Vec<u64> {
+            from.iter().filter_map(|(task, block)| to.get(task)?.checked_sub(block + later)).collect()
         };
-        let mut blocks = [after(&created, &drawn), after(&drawn, &seated)].concat();
+        let mut blocks = [since(&created, 0, &drawn), since(&drawn, 1, &seated)].concat();
         ensure!(blocks.len() == 2 * ROUNDS, "{} of {} transactions were seen", blocks.len(), 2 * ROUNDS);
         blocks.sort_unstable();
         Ok(Sent(blocks))

@@ -108,8 +108,8 @@ mod tests {
     }
 
     #[test]
-    fn a_queued_task_takes_no_more_than_136_bytes_of_a_page() {
-        assert!(size_of::<Task>() <= 136, "{}", size_of::<Task>());
+    fn a_queued_task_takes_no_more_than_128_bytes_of_a_page() {
+        assert!(size_of::<Task>() <= 128, "{}", size_of::<Task>());
     }
 
     proptest! {

@@ -30,9 +30,7 @@ pub struct Task {
     pub requeues: u32,
     /// The block in which that last happened; 0 if never.
     pub requeued_in: u64,
-    /// When it was created, or a later moment at which it waited already, in Unix seconds; `None` until one is known. Who
-    /// is queued again has waited since then.
-    pub waits_since: Option<u64>,
+    pub(super) waits_since: Option<NonZeroU64>,
 }
 
 /// Where a task is in its life.
@@ -95,6 +93,17 @@ impl Task {
     /// Its fee per second of estimated work.
     pub fn value(&self) -> Value {
         Value { fee: self.fee.get(), duration_ms: self.duration_ms }
+    }
+
+    /// When it was created, or a later moment at which it waited already, in Unix seconds; `None` until one is known. Who
+    /// is queued again has waited since then.
+    pub fn waits_since(&self) -> Option<u64> {
+        self.waits_since.map(NonZeroU64::get)
+    }
+
+    /// It waits at that moment.
+    pub(super) fn note_wait(&mut self, at: u64) {
+        self.waits_since = self.waits_since.or(NonZeroU64::new(at));
     }
 
     /// Wei still held for it.

@@ -73,7 +73,7 @@ impl Tasks {
     pub(super) fn note_time(&mut self, tasks: impl IntoIterator<Item = TaskId>, at: u64) {
         for id in tasks {
             if let Some(task) = self.alive.get_mut(id) {
-                task.waits_since = task.waits_since.or(Some(at));
+                task.note_wait(at);
             }
         }
     }

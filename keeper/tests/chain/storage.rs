@@ -68,7 +68,7 @@ impl World {
         let queued = view.tasks().iter().filter(|(_, known)| matches!(known.stage, Stage::Queued(_)));
         for (task, known) in queued {
             let place = self.read(self.contracts.queue, &TaskQueue::placeOfCall { task: id(task) });
-            assert_eq!(known.waits_since, Some(place.queuedAt.to()), "task {task}");
+            assert_eq!(known.waits_since(), Some(place.queuedAt.to()), "task {task}");
         }
     }
 
@@ -111,7 +111,7 @@ impl World {
         assert_eq!((slot.level().0, known.kind.0, class, known.deadline, next), stored, "task {task}");
         assert_eq!(known.tier.index(), usize::from(place.tier), "task {task}");
         // A view that caught up in large steps knows a later moment.
-        assert!(known.waits_since.is_some_and(|since| since >= place.queuedAt.to()), "task {task}");
+        assert!(known.waits_since().is_some_and(|since| since >= place.queuedAt.to()), "task {task}");
     }
 
     fn assert_reservation(&self, view: &View) {
