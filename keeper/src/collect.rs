@@ -1,5 +1,6 @@
 //! Follows the chain and keeps the view of it.
 
+mod advise;
 mod rejoin;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ pub struct Collector<C> {
     history: History,
     /// What the blocks seen one by one tell of durations.
     estimator: Estimator,
+    advice: advise::Advice,
     /// Where the view is kept for the next start, if anywhere.
     snapshots: Option<SnapshotFile>,
     is_restored: bool,
@@ -78,6 +80,7 @@ impl<C: Chain> Collector<C> {
             is_audited: false,
             history: History::new(config.linked_blocks),
             estimator: Estimator::new(),
+            advice: advise::Advice::default(),
             snapshots,
             is_restored: false,
             saved: None,

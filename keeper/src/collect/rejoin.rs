@@ -92,11 +92,12 @@ impl<C: Chain> Collector<C> {
         self.expected = 0;
     }
 
-    /// Marks the view, and writes the mark down that has become final. A snapshot that cannot be written is no reason not
+    /// Marks the view, writes the mark down that has become final, and says what was learned from final blocks. A snapshot that cannot be written is no reason not
     /// to go on.
     pub(super) fn mark(&mut self, head: Head) {
         self.history.mark(&self.view, head);
         self.estimator.settle(head.number.saturating_sub(self.config.linked_blocks));
+        self.advice.give(&self.estimator, &self.view, &head, &self.contracts);
         self.save(head.number);
     }
 

@@ -3,6 +3,9 @@ use std::{collections::BTreeMap, fmt};
 use super::Proposal;
 use crate::{TaskId, View, order::ranking};
 
+/// Moves that are written out.
+const SHOWN: usize = 8;
+
 /// What a change of durations would do to the order of service if all tasks that wait were offered under it.
 ///
 /// Tasks that wait keep the value they were offered at, so this is what happens to tasks like them from then on, and to
@@ -43,7 +46,11 @@ impl Effect {
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} places change", self.moves.len(), self.queued)?;
-        self.moves.iter().try_for_each(|moved| write!(f, "; {moved}"))
+        self.moves.iter().take(SHOWN).try_for_each(|moved| write!(f, "; {moved}"))?;
+        match self.moves.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
     }
 }
 
