@@ -20,8 +20,8 @@ use xenon_protocol::{
 /// Rounds of one task each. A round is drawn and seated: two transactions that answer an event.
 const ROUNDS: usize = 20;
 
-/// Nodes of a round; they stay busy.
-const SEATS: usize = 3;
+/// Nodes: three for each round, which stay busy, and more than the floor below which nothing is drawn.
+const NODES: usize = 3 * ROUNDS + 9;
 
 /// Everybody else: who deploys, creates and turns the crank.
 const ROLES: usize = 3;
@@ -89,7 +89,7 @@ async fn watch() -> Result<Sent> {
 
 impl Devnet {
     async fn start() -> Result<Self> {
-        let accounts = ROLES + 2 * SEATS * ROUNDS;
+        let accounts = ROLES + 2 * NODES;
         let config = AnvilConfig { block_time: Some(1), accounts, ..AnvilConfig::default() };
         let anvil = Anvil::start(&config).await?;
         let chain = anvil.connect().await?;
@@ -109,7 +109,7 @@ impl Devnet {
 
     /// All nodes join, each of an operator of its own.
     async fn join(&self) -> Result<()> {
-        let operators = (0..SEATS * ROUNDS).map(|node| self.account(ROLES + 2 * node));
+        let operators = (0..NODES).map(|node| self.account(ROLES + 2 * node));
         let joins: Vec<_> = operators.enumerate().map(|(node, operator)| self.join_one(node, operator)).collect();
         try_join_all(joins).await.map(drop)
     }
