@@ -88,6 +88,28 @@ fn shorter_chain_of_other_blocks_is_followed_and_longer_ones_again() {
     }
 }
 
+#[test]
+fn log_left_out_once_is_read_again_from_a_mark_on_and_left_out_again_from_the_start() {
+    let world = World::with_nodes(3);
+    for (answers, from_start) in [(1, false), (2, true)] {
+        let chain = Watched::new(&world.chain.fork());
+        let mut collector = Collector::new(chain.clone(), world.contracts, settings(None));
+        look(&mut collector).unwrap();
+        live(&world, &chain, &mut collector, 4 * DEPTH);
+        create(&world, &chain.now(), 7 * FEE);
+        chain.leave_out(answers);
+        for _ in 0..answers {
+            assert!(matches!(look(&mut collector), Err(KeeperError::View(_))));
+        }
+        chain.first_asked();
+        assert!(matches!(look(&mut collector), Ok(Progress::Fresh(_))));
+        let first = chain.first_asked();
+        assert_eq!(first == 0, from_start, "read from block {first} on");
+        assert!(from_start || first > head_of(&chain.now()) - 2 * DEPTH - 1);
+        world_agrees(&world, &chain, &collector);
+    }
+}
+
 /// A collector that has written a snapshot, its chain, and the block of the snapshot at most.
 fn kept(world: &World, folder: &TempDir) -> Watched {
     let chain = Watched::new(&world.chain.fork());

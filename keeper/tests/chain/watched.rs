@@ -14,16 +14,23 @@ use xenon_sim::RevmChain;
 pub(crate) struct Watched {
     chain: Arc<Mutex<RevmChain>>,
     first_asked: Arc<AtomicU64>,
+    /// Answers from which the last log is left out.
+    incomplete: Arc<AtomicU64>,
 }
 
 impl Watched {
     pub(crate) fn new(chain: &RevmChain) -> Self {
         let first_asked = Arc::new(AtomicU64::new(u64::MAX));
-        Self { chain: Arc::new(Mutex::new(chain.clone())), first_asked }
+        Self { chain: Arc::new(Mutex::new(chain.clone())), first_asked, incomplete: Arc::default() }
     }
 
     pub(crate) fn becomes(&self, chain: &RevmChain) {
         *self.chain.lock().unwrap() = chain.clone();
+    }
+
+    /// Leaves the last log out of so many answers.
+    pub(crate) fn leave_out(&self, answers: u64) {
+        self.incomplete.store(answers, Ordering::Relaxed);
     }
 
     pub(crate) fn now(&self) -> RevmChain {
@@ -51,7 +58,12 @@ impl Chain for Watched {
 
     async fn logs(&self, filter: &LogFilter) -> Result<Vec<EventLog>, ChainError> {
         self.first_asked.fetch_min(filter.from_block, Ordering::Relaxed);
-        self.now().logs(filter).await
+        let mut logs = self.now().logs(filter).await?;
+        let left = self.incomplete.load(Ordering::Relaxed);
+        if left > 0 && logs.pop().is_some() {
+            self.incomplete.store(left - 1, Ordering::Relaxed);
+        }
+        Ok(logs)
     }
 
     async fn call(&self, from: Address, call: &Call) -> Result<Bytes, ChainError> {
