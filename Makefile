@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # The targets share build folders.
 .NOTPARALLEL:
-.PHONY: setup analyse symbolic mutate torture demo test test-contracts test-rust test-shell bench bench-gas bench-executor lint lint-contracts lint-rust lint-house fmt snapshots clean help
+.PHONY: setup analyse symbolic differential mutate torture demo test test-contracts test-rust test-shell bench bench-gas bench-keeper bench-executor lint lint-contracts lint-rust lint-house fmt snapshots clean help
 
 FORGE := .xenon/bin/forge
 CARGO := cargo
@@ -36,12 +36,17 @@ test-rust: setup
 test-shell: setup
 	tests/shell/run
 
-bench: bench-gas bench-executor ## run every benchmark
+bench: bench-gas bench-keeper bench-executor ## run every benchmark
 
 # revm's interpreter is generic, so it is compiled with the simulator and only as fast as that.
 bench-gas: setup ## the gas of a task's life and where it goes; ARGS=--write-docs puts it into docs/gas.md
 	@$(CARGO) bench --locked --profile dev --config 'profile.dev.package.xenon-sim.opt-level=1' \
 	  --package xenon-sim --bench gas -- $(ARGS)
+
+# Only the keeper itself is compiled for speed.
+bench-keeper: setup ## events folded a second, time of a plan and of a restart, bytes a task, blocks until it sends
+	@$(CARGO) bench --locked --profile dev --config 'profile.dev.package.xenon-keeper.opt-level=3' \
+	  --package xenon-keeper --bench keeper -- $(ARGS)
 
 bench-executor: setup ## tokens per second beside transformers, onnxruntime-genai and llama.cpp (brings them: 6 GB); ARGS=--write-docs
 	@script/bench/setup
@@ -80,6 +85,11 @@ analyse: setup ## static analysis of the contracts (slither, and aderyn, which t
 
 symbolic: setup ## prove properties of the contracts' libraries, within bounds (halmos)
 	script/analysis/symbolic
+
+# 32 lives of it are part of `make test`.
+differential: setup ## the keeper's view against the contracts' storage, over 100,000 random operations (an hour)
+	XENON_LIVES=320 $(CARGO) test --locked --package xenon-keeper --test chain -- \
+	  --nocapture differential::view_equals_storage
 
 mutate: setup ## mutation test of the contracts (hours)
 	script/analysis/mutate $(ARGS)

@@ -1,5 +1,6 @@
 //! Follows the chain and keeps the view of it.
 
+mod advise;
 mod rejoin;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use xenon_protocol::{
 use crate::{
     KeeperConfig, KeeperError, Logged, Reading, TaskId, View, ViewError,
     defect::{Defect, is_planted},
+    estimate::Estimator,
     history::History,
     snapshot::{Snapshot, SnapshotFile},
     view::Sample,
@@ -55,6 +57,9 @@ pub struct Collector<C> {
     is_audited: bool,
     /// The newest blocks, to go back to.
     history: History,
+    /// What the blocks seen one by one tell of durations.
+    estimator: Estimator,
+    advice: advise::Advice,
     /// Where the view is kept for the next start, if anywhere.
     snapshots: Option<SnapshotFile>,
     is_restored: bool,
@@ -78,6 +83,8 @@ impl<C: Chain> Collector<C> {
             last: None,
             is_audited: false,
             history: History::new(config.linked_blocks),
+            estimator: Estimator::new(),
+            advice: advise::Advice::default(),
             snapshots,
             is_restored: false,
             saved: None,
@@ -96,6 +103,11 @@ impl<C: Chain> Collector<C> {
     /// The state after the block last seen.
     pub const fn view(&self) -> &View {
         &self.view
+    }
+
+    /// What was learned of how long tasks take, from the blocks that are final.
+    pub const fn estimator(&self) -> &Estimator {
+        &self.estimator
     }
 
     /// Looks for a new block and brings the view up to it.
@@ -160,6 +172,7 @@ impl<C: Chain> Collector<C> {
             let (own, later) = rest.split_at(rest.partition_point(|log| log.block_number <= block.number));
             let logs = self.fold(own)?;
             self.view.note_time(block.timestamp);
+            self.estimator.note(&self.view, &logs, block.number, block.timestamp);
             self.history.push(*block, logs);
             rest = later;
         }

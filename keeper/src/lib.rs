@@ -7,6 +7,7 @@
 //! * [`event`]: what the contracts said, as typed values.
 //! * [`view`]: the state of the network, a pure fold of the events.
 //! * [`order`]: who is served next, exactly as the contract decides it.
+//! * [`estimate`]: how long tasks take, learned from how long they took.
 //! * [`plan`]: what should be done now, a pure function of the view.
 //! * [`Turns`]: which of it is this keeper's to do, where there are several.
 //! * [`journal`]: what was signed and what became of it, on disk.
@@ -22,6 +23,7 @@ mod decide;
 mod defect;
 mod endpoints;
 mod error;
+pub mod estimate;
 pub mod event;
 pub mod explain;
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! away, and the one for which a class is reserved.
 
 mod drawing;
+mod explain;
 mod servable;
 mod value;
 
@@ -15,7 +16,10 @@ use std::collections::VecDeque;
 use xenon_protocol::value::Level;
 
 use self::drawing::Drawing;
-pub use self::value::Value;
+pub use self::{
+    explain::{Explanation, Reason, explain},
+    value::Value,
+};
 use crate::{
     TaskId, View,
     view::{BookKey, ClassKey, ROUND_LIMIT, Stage, Task},
@@ -60,7 +64,7 @@ pub fn ranking(view: &View) -> Vec<Ranked> {
         drawing.remove(&pick);
         let Some(task) = view.tasks().get(pick.task) else { break };
         let (before, level) = (ranking.len(), pick.slot.level());
-        ranking.push(Ranked { before, task: pick.task, value: task.value, level, book: pick.book });
+        ranking.push(Ranked { before, task: pick.task, value: task.value(), level, book: pick.book });
     }
     ranking
 }

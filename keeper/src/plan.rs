@@ -93,7 +93,7 @@ fn reserve(view: &View, now: &Head) -> Option<Action> {
     }
     let after = u64::from(view.limits().reserve_after);
     let heads = heads(view).filter_map(|id| Some((id, view.tasks().get(id)?)));
-    let waiting = heads.filter_map(|(id, task)| Some((task.waits_since?, id, task)));
+    let waiting = heads.filter_map(|(id, task)| Some((task.waits_since()?, id, task)));
     let ripe = waiting.filter(|(since, ..)| now.timestamp >= since.saturating_add(after));
     let mut ripe: Vec<_> = ripe.collect();
     ripe.sort_unstable_by_key(|(since, id, _)| (*since, *id));

@@ -34,23 +34,23 @@ const PREFIX: usize = MAGIC.len() + size_of::<u16>();
 #[allow(missing_docs, reason = "the messages name the fields")]
 pub enum SnapshotError {
     /// Some of its bytes are not those that were written.
-    #[error("XK-040: the snapshot {path} is damaged ({reason}): delete it; the chain is read from the start instead")]
+    #[error("XK-060: the snapshot {path} is damaged ({reason}): delete it; the chain is read from the start instead")]
     Damaged { path: PathBuf, reason: &'static str },
     /// It is of another version of this program.
     #[error(
-        "XK-041: the snapshot {path} has form {found}, not {VERSION}: nothing to do; the chain is read from the start and the next snapshot replaces it"
+        "XK-061: the snapshot {path} has form {found}, not {VERSION}: nothing to do; the chain is read from the start and the next snapshot replaces it"
     )]
     OtherForm { path: PathBuf, found: u16 },
     /// It is of another network.
     #[error(
-        "XK-042: the snapshot {path} is of the network of {task} on chain {chain_id}: give each network a file of its own"
+        "XK-062: the snapshot {path} is of the network of {task} on chain {chain_id}: give each network a file of its own"
     )]
     Foreign { path: PathBuf, task: Address, chain_id: u64 },
     /// Its block is not, or no more, part of the chain.
-    #[error("XK-043: block {block} of the snapshot {path} is not part of the chain: the chain is read from the start")]
+    #[error("XK-063: block {block} of the snapshot {path} is not part of the chain: the chain is read from the start")]
     Left { path: PathBuf, block: u64 },
     /// The disk does not do what it should.
-    #[error("XK-044: the snapshot {path} cannot be read or written: {error}; check the folder's rights and free space")]
+    #[error("XK-064: the snapshot {path} cannot be read or written: {error}; check the folder's rights and free space")]
     File { path: PathBuf, error: io::Error },
 }
 
@@ -58,11 +58,11 @@ impl SnapshotError {
     /// The stable code of this error, for logs and metrics.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Damaged { .. } => "XK-040",
-            Self::OtherForm { .. } => "XK-041",
-            Self::Foreign { .. } => "XK-042",
-            Self::Left { .. } => "XK-043",
-            Self::File { .. } => "XK-044",
+            Self::Damaged { .. } => "XK-060",
+            Self::OtherForm { .. } => "XK-061",
+            Self::Foreign { .. } => "XK-062",
+            Self::Left { .. } => "XK-063",
+            Self::File { .. } => "XK-064",
         }
     }
 }

@@ -6,6 +6,7 @@
 mod audit;
 mod books;
 mod course;
+mod due;
 mod error;
 mod floor;
 mod keepers;
@@ -13,6 +14,7 @@ mod kind;
 mod node;
 mod nodes;
 mod number;
+mod pages;
 mod queue;
 mod reservation;
 mod round;
@@ -21,6 +23,7 @@ mod task;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod wei;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -140,7 +143,7 @@ impl View {
     /// What of a task's escrow, in wei, is paid to whoever turns the crank now.
     pub fn crank_share(&self, task: &Task) -> u128 {
         // An escrow has 96 bits.
-        task.escrow * u128::from(self.crank_bps) / 10_000
+        task.escrow() * u128::from(self.crank_bps) / 10_000
     }
 
     /// The class that is reserved, if one is.
@@ -199,6 +202,30 @@ impl View {
     /// Takes note of the time of a block not before that of the last log: what was created waits at that time.
     pub fn note_time(&mut self, timestamp: u64) {
         self.tasks.note_time(std::mem::take(&mut self.undated), timestamp);
+    }
+
+    /// The view as it would be if a kind had these durations and all its queued tasks had been offered under them, in their
+    /// present order.
+    #[must_use]
+    pub fn offered_anew(&self, id: KindId, overhead_ms: u32, ms_per_unit: NonZeroU32) -> Self {
+        let mut view = self.clone();
+        let Some(kind) = view.kinds.get_mut(&id) else { return view };
+        *kind = kind.lasting(overhead_ms, ms_per_unit);
+        let kind = *kind;
+        for ranked in crate::order::ranking(self) {
+            view.offer_anew(ranked.task, id, &kind);
+        }
+        view
+    }
+
+    fn offer_anew(&mut self, id: TaskId, of: KindId, kind: &Kind) {
+        let Some(task) = self.tasks.get(id).filter(|task| task.kind == of) else { return };
+        let (mut task, Stage::Queued(slot)) = (task.clone(), task.stage) else { return };
+        let Some(duration_ms) = kind.duration_ms(task.size) else { return };
+        self.books.remove(task.book(), slot);
+        task.offer_anew(duration_ms);
+        task.stage = Stage::Queued(self.books.insert(task.book(), task.value().level(), id, End::Back));
+        self.tasks.keep(id, task);
     }
 
     fn happen(&mut self, event: &Event, block: u64) -> Result<(), ViewError> {
@@ -283,20 +310,8 @@ impl View {
     fn task_created(&mut self, created: &TaskCreated) -> Result<(), ViewError> {
         let tier = self.tier_of(created)?;
         let value = self.value_of(created)?;
-        let mut task = Task {
-            creator: created.creator,
-            kind: created.kind,
-            size: created.size,
-            tier,
-            class: created.required_class,
-            value,
-            escrow: created.fee,
-            stage: Stage::Drawn,
-            deadline: created.expires_at,
-            requeues: 0,
-            requeued_in: 0,
-            waits_since: None,
-        };
+        let wrong = ViewError::WrongTask { task: created.task };
+        let mut task = Task::new(created, tier, value).ok_or(wrong)?;
         task.stage = Stage::Queued(self.books.insert(task.book(), value.level(), created.task, End::Back));
         self.undated.push(created.task);
         self.tasks.add(created.task, task)
@@ -378,9 +393,10 @@ impl View {
 
     fn task_requeued(&mut self, id: TaskId, block: u64) -> Result<(), ViewError> {
         let mut task = self.leave_round("TaskRequeued", id, block)?;
-        task.value =
-            self.kinds.get(&task.kind).and_then(|kind| kind.value(task.escrow, task.size)).unwrap_or(task.value);
-        task.stage = Stage::Queued(self.books.insert(task.book(), task.value.level(), id, End::Front));
+        if let Some(duration_ms) = self.kinds.get(&task.kind).and_then(|kind| kind.duration_ms(task.size)) {
+            task.offer_anew(duration_ms);
+        }
+        task.stage = Stage::Queued(self.books.insert(task.book(), task.value().level(), id, End::Front));
         task.requeues = task.requeues.saturating_add(1);
         task.requeued_in = block;
         self.tasks.keep(id, task);
@@ -395,10 +411,10 @@ impl View {
         commit_by: u64,
         crank_reward: u128,
     ) -> Result<(), ViewError> {
-        let task = self.leave_round("TaskSeated", id, block)?;
-        let escrow = task.escrow.saturating_sub(crank_reward);
+        let mut task = self.leave_round("TaskSeated", id, block)?;
+        task.pay(crank_reward);
         let stage = Stage::Committing(Seats::new(nodes));
-        self.tasks.keep(id, Task { stage, class, escrow, deadline: commit_by, ..task });
+        self.tasks.keep(id, Task { stage, class, deadline: commit_by, ..task });
         Ok(())
     }
 

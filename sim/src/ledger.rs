@@ -228,7 +228,8 @@ impl Ledger {
         let count = self.kinds.entry(open.kind).or_default();
         count.waits.push(u32::try_from(now - open.created).unwrap_or(u32::MAX));
         count.seated += 1;
-        count.value_sum += coins(U256::from(task.value.fee)) * 1000.0 / as_float(task.value.duration_ms.get().into());
+        count.value_sum +=
+            coins(U256::from(task.value().fee)) * 1000.0 / as_float(task.value().duration_ms.get().into());
     }
 
     fn note_seats(&mut self, nodes: &[NodeId; 3], directory: &Directory) {

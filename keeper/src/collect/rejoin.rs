@@ -88,6 +88,7 @@ impl<C: Chain> Collector<C> {
         let Some(view) = self.history.go_back(block) else { return self.forget() };
         info!(code = "XK-045", block = block.number, last = self.last.map(|last| last.number), "going back");
         (self.view, self.last, self.expected) = (view, Some(block), 0);
+        self.estimator.undo(block.number);
         self.is_audited = false;
     }
 
@@ -97,13 +98,16 @@ impl<C: Chain> Collector<C> {
         self.view = View::new();
         self.last = None;
         self.history.clear();
+        self.estimator.undo(0);
         self.expected = 0;
     }
 
-    /// Marks the view, and writes the mark down that has become final. A snapshot that cannot be written is no reason not
+    /// Marks the view, writes the mark down that has become final, and says what was learned from final blocks. A snapshot that cannot be written is no reason not
     /// to go on.
     pub(super) fn mark(&mut self, head: Head) {
         self.history.mark(&self.view, head);
+        self.estimator.settle(head.number.saturating_sub(self.config.linked_blocks));
+        self.advice.give(&self.estimator, &self.view, &head, &self.contracts);
         self.save(head.number);
     }
 

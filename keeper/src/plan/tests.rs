@@ -189,7 +189,7 @@ fn task_that_found_no_nodes_has_waited_since_it_was_created() {
     for node in 1..=2 {
         network.status(NodeId(node), Status::Busy);
     }
-    assert_eq!(network.view.tasks().get(task).unwrap().waits_since, Some(created));
+    assert_eq!(network.view.tasks().get(task).unwrap().waits_since(), Some(created));
     network.pass(u64::from(RESERVE_AFTER) - 2);
     assert_eq!(planned(&network), []);
     network.pass(1);
@@ -374,7 +374,7 @@ proptest! {
                     prop_assert!(class.free >= class.floor);
                 }
                 Action::Reserve { task, class } => {
-                    let since = network.view.tasks().get(task).unwrap().waits_since.unwrap();
+                    let since = network.view.tasks().get(task).unwrap().waits_since().unwrap();
                     prop_assert!(since + u64::from(RESERVE_AFTER) <= network.head().timestamp);
                     prop_assert!(network.view.nodes().class(class).unwrap().active >= 3);
                 }

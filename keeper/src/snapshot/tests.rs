@@ -56,8 +56,8 @@ fn file_that_is_not_there_is_no_error_and_a_folder_is() {
     let kept = kept();
     assert_eq!(SnapshotFile::new(kept.file.path().with_extension("other"), contracts()).read().unwrap(), None);
     let folder = SnapshotFile::new(kept.file.path().parent().unwrap(), contracts());
-    assert_eq!(folder.read().unwrap_err().code(), "XK-044");
-    assert_eq!(folder.write(&kept.snapshot).unwrap_err().code(), "XK-044");
+    assert_eq!(folder.read().unwrap_err().code(), "XK-064");
+    assert_eq!(folder.write(&kept.snapshot).unwrap_err().code(), "XK-064");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn snapshot_of_another_network_or_chain_is_refused() {
         Deployment { task: Address::ZERO, ..contracts() },
     ];
     for other in others {
-        assert_eq!(SnapshotFile::new(path, other).read().unwrap_err().code(), "XK-042");
+        assert_eq!(SnapshotFile::new(path, other).read().unwrap_err().code(), "XK-062");
     }
 }
 
@@ -83,7 +83,7 @@ fn snapshot_of_another_form_is_refused_by_its_form() {
     let digest = keccak256(&bytes[..content]);
     bytes[content..].copy_from_slice(digest.as_slice());
     std::fs::write(kept.file.path(), bytes).unwrap();
-    assert_eq!(kept.file.read().unwrap_err().code(), "XK-041");
+    assert_eq!(kept.file.read().unwrap_err().code(), "XK-061");
 }
 
 #[test]
@@ -131,6 +131,6 @@ proptest! {
             bytes[at] ^= 1 << bit;
         }
         std::fs::write(kept.file.path(), bytes).unwrap();
-        prop_assert_eq!(kept.file.read().unwrap_err().code(), "XK-040");
+        prop_assert_eq!(kept.file.read().unwrap_err().code(), "XK-060");
     }
 }

@@ -34,11 +34,11 @@ impl View {
         crank_reward: u128,
     ) -> Result<(), ViewError> {
         const EVENT: &str = "SeatsRefilled";
-        let task = self.leave_round(EVENT, id, block)?;
+        let mut task = self.leave_round(EVENT, id, block)?;
         let Stage::Refilling(mut seats) = task.stage else { return Err(task.stage.refuses(EVENT, id)) };
         seats.refill(id, nodes)?;
-        let escrow = task.escrow.saturating_sub(crank_reward);
-        self.tasks.keep(id, Task { stage: Stage::Committing(seats), escrow, deadline: commit_by, ..task });
+        task.pay(crank_reward);
+        self.tasks.keep(id, Task { stage: Stage::Committing(seats), deadline: commit_by, ..task });
         Ok(())
     }
 
@@ -78,7 +78,7 @@ impl View {
         self.count(task.kind, settled.ending);
         if settled.ending == Ending::Agreed {
             seats.settle(settled.agreeing, settled.deliverer);
-            task.escrow = settled.shares.get(usize::from(settled.deliverer)).copied().unwrap_or_default();
+            task.keep_escrowed(settled.shares.get(usize::from(settled.deliverer)).copied().unwrap_or_default());
             task.stage = Stage::Delivering(seats);
             self.tasks.keep(settled.task, Task { deadline: settled.deliver_by, ..task });
         }

@@ -3,12 +3,17 @@ use std::{cmp::Reverse, collections::BTreeMap, ops::Bound};
 use serde::{Deserialize, Serialize};
 use xenon_protocol::value::Level;
 
+/// The ends of a level.
+const FIRST: i64 = -LAST - 1;
+const LAST: i64 = (1 << 47) - 1;
+
 /// A place in a [`PriceTimeQueue`]. The place that is served first is the smallest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Slot {
     level: Reverse<Level>,
-    /// Order inside the level. Who comes back to the front gets a number below all others.
-    turn: i64,
+    /// Order inside the level, of 48 bits: a million entries a second for four years without the level ever being empty.
+    /// Who comes back to the front gets a number below all others.
+    turn: (i16, u32),
 }
 
 impl Slot {
@@ -17,8 +22,13 @@ impl Slot {
         self.level.0
     }
 
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the high and the low word")]
     const fn new(level: Level, turn: i64) -> Self {
-        Self { level: Reverse(level), turn }
+        Self { level: Reverse(level), turn: ((turn >> u32::BITS) as i16, turn as u32) }
+    }
+
+    const fn turn(self) -> i64 {
+        ((self.turn.0 as i64) << u32::BITS) | self.turn.1 as i64
     }
 }
 
@@ -80,7 +90,7 @@ impl<T> PriceTimeQueue<T> {
     }
 
     fn turns(&self, level: Level) -> impl DoubleEndedIterator<Item = i64> {
-        self.entries.range(Slot::new(level, i64::MIN)..=Slot::new(level, i64::MAX)).map(|(slot, _)| slot.turn)
+        self.entries.range(Slot::new(level, FIRST)..=Slot::new(level, LAST)).map(|(slot, _)| slot.turn())
     }
 
     fn put(&mut self, slot: Slot, entry: T) -> Slot {
@@ -124,6 +134,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn places_are_ordered_by_level_and_then_by_turn(
+            a in (any::<u16>(), FIRST..=LAST), b in (any::<u16>(), FIRST..=LAST), near in -2..=2i64,
+        ) {
+            let slot = |(level, turn)| Slot::new(Level(level), turn);
+            let key = |(level, turn): (u16, i64)| (Reverse(level), turn);
+            for b in [b, (a.0, (a.1 + near).clamp(FIRST, LAST)), (a.0, near)] {
+                prop_assert_eq!(slot(a).cmp(&slot(b)), key(a).cmp(&key(b)));
+                prop_assert_eq!(slot(b).turn(), b.1);
+            }
+        }
+
         /// Against one list for each level.
         #[test]
         fn serves_the_highest_level_and_inside_it_first_come(ops in prop::collection::vec(op(), 1..200)) {

@@ -1,8 +1,10 @@
+use std::num::NonZeroU64;
+
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 
-use super::{BookKey, ClassKey, Slot, TierKey, ViewError};
-use crate::{ClassId, KindId, NodeId, TaskId, Tier, order::Value};
+use super::{BookKey, ClassKey, Slot, TierKey, ViewError, wei::Wei};
+use crate::{ClassId, KindId, NodeId, TaskCreated, TaskId, Tier, order::Value};
 
 /// A task that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,10 +19,9 @@ pub struct Task {
     pub tier: Tier,
     /// The class it requires or, once seated, the class its nodes share.
     pub class: Option<ClassId>,
-    /// Its fee per second of estimated work.
-    pub value: Value,
-    /// Wei still held for it.
-    pub escrow: u128,
+    pub(super) fee: Wei,
+    pub(super) duration_ms: NonZeroU64,
+    pub(super) escrow: Wei,
     /// Where it is in its life.
     pub stage: Stage,
     /// When the stage is over, in Unix seconds; until it is seated, when its wait is.
@@ -29,9 +30,7 @@ pub struct Task {
     pub requeues: u32,
     /// The block in which that last happened; 0 if never.
     pub requeued_in: u64,
-    /// When it was created, or a later moment at which it waited already, in Unix seconds; `None` until one is known. Who
-    /// is queued again has waited since then.
-    pub waits_since: Option<u64>,
+    pub(super) waits_since: Option<NonZeroU64>,
 }
 
 /// Where a task is in its life.
@@ -71,6 +70,62 @@ pub struct Seats {
 }
 
 impl Task {
+    /// A task that was just created, for nodes of a tier; `None` if it pays more than any task can.
+    pub(super) fn new(created: &TaskCreated, tier: Tier, value: Value) -> Option<Self> {
+        let fee = Wei::new(created.fee)?;
+        Some(Self {
+            creator: created.creator,
+            kind: created.kind,
+            size: created.size,
+            tier,
+            class: created.required_class,
+            fee,
+            duration_ms: value.duration_ms,
+            escrow: fee,
+            stage: Stage::Drawn,
+            deadline: created.expires_at,
+            requeues: 0,
+            requeued_in: 0,
+            waits_since: None,
+        })
+    }
+
+    /// Its fee per second of estimated work.
+    pub fn value(&self) -> Value {
+        Value { fee: self.fee.get(), duration_ms: self.duration_ms }
+    }
+
+    /// When it was created, or a later moment at which it waited already, in Unix seconds; `None` until one is known. Who
+    /// is queued again has waited since then.
+    pub fn waits_since(&self) -> Option<u64> {
+        self.waits_since.map(NonZeroU64::get)
+    }
+
+    /// It waits at that moment.
+    pub(super) fn note_wait(&mut self, at: u64) {
+        self.waits_since = self.waits_since.or(NonZeroU64::new(at));
+    }
+
+    /// Wei still held for it.
+    pub fn escrow(&self) -> u128 {
+        self.escrow.get()
+    }
+
+    /// Takes what somebody was paid, in wei, out of the escrow.
+    pub(super) fn pay(&mut self, amount: u128) {
+        self.escrow = self.escrow.less(amount);
+    }
+
+    /// All but so many wei of the escrow were paid.
+    pub(super) fn keep_escrowed(&mut self, amount: u128) {
+        self.escrow = self.escrow.less(self.escrow.get().saturating_sub(amount));
+    }
+
+    /// What is left of the escrow is offered for work of that duration.
+    pub(super) fn offer_anew(&mut self, duration_ms: NonZeroU64) {
+        (self.fee, self.duration_ms) = (self.escrow, duration_ms);
+    }
+
     /// The book it waits in, or waited in.
     pub fn book(&self) -> BookKey {
         match self.class {

@@ -1,30 +1,30 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Seats, Stage, Task, ViewError};
+use super::{Seats, Stage, Task, ViewError, due::Due, pages::Pages};
 use crate::TaskId;
 
 /// The tasks that have not ended, and when their stages are over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tasks {
-    alive: BTreeMap<TaskId, Task>,
+    alive: Pages,
     last: TaskId,
     /// End of the wait of queued tasks.
-    waits: BTreeSet<(u64, TaskId)>,
+    waits: BTreeSet<Due>,
     /// End of the stage of seated tasks.
-    stages: BTreeSet<(u64, TaskId)>,
+    stages: BTreeSet<Due>,
 }
 
 impl Tasks {
     /// The task, unless it was never created or has ended.
     pub fn get(&self, task: TaskId) -> Option<&Task> {
-        self.alive.get(&task)
+        self.alive.get(task)
     }
 
     /// All tasks that have not ended, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (TaskId, &Task)> {
-        self.alive.iter().map(|(id, task)| (*id, task))
+        self.alive.iter()
     }
 
     /// The task created last; 0 if none was.
@@ -56,8 +56,8 @@ impl Tasks {
 
     /// Takes a task out of the table for as long as it is being changed.
     pub(super) fn take(&mut self, event: &'static str, id: TaskId) -> Result<Task, ViewError> {
-        let task = self.alive.remove(&id).ok_or(ViewError::UnknownTask { event, task: id })?;
-        let end = (task.deadline, id);
+        let task = self.alive.remove(id).ok_or(ViewError::UnknownTask { event, task: id })?;
+        let end = Due::new(task.deadline, id);
         self.waits.remove(&end);
         self.stages.remove(&end);
         Ok(task)
@@ -72,16 +72,16 @@ impl Tasks {
     /// Takes note that tasks waited already at a time.
     pub(super) fn note_time(&mut self, tasks: impl IntoIterator<Item = TaskId>, at: u64) {
         for id in tasks {
-            if let Some(task) = self.alive.get_mut(&id) {
-                task.waits_since = task.waits_since.or(Some(at));
+            if let Some(task) = self.alive.get_mut(id) {
+                task.note_wait(at);
             }
         }
     }
 
     /// Takes what somebody was paid for out of a task's escrow.
     pub(super) fn pay(&mut self, event: &'static str, id: TaskId, amount: u128) -> Result<(), ViewError> {
-        let task = self.alive.get_mut(&id).ok_or(ViewError::UnknownTask { event, task: id })?;
-        task.escrow = task.escrow.saturating_sub(amount);
+        let task = self.alive.get_mut(id).ok_or(ViewError::UnknownTask { event, task: id })?;
+        task.pay(amount);
         Ok(())
     }
 
@@ -92,12 +92,12 @@ impl Tasks {
         id: TaskId,
         change: impl FnOnce(&mut Stage) -> Result<(), ViewError>,
     ) -> Result<(), ViewError> {
-        let task = self.alive.get_mut(&id).ok_or(ViewError::UnknownTask { event, task: id })?;
+        let task = self.alive.get_mut(id).ok_or(ViewError::UnknownTask { event, task: id })?;
         change(&mut task.stage)
     }
 
     fn index(&mut self, id: TaskId, task: &Task) {
-        let end = (task.deadline, id);
+        let end = Due::new(task.deadline, id);
         match task.stage {
             Stage::Queued(_) => drop(self.waits.insert(end)),
             Stage::Drawn | Stage::Refilling(_) => {}
@@ -109,8 +109,8 @@ impl Tasks {
 }
 
 /// Those whose time ended before `at`. At the deadline itself a stage still lasts.
-fn before(ends: &BTreeSet<(u64, TaskId)>, at: u64) -> impl Iterator<Item = TaskId> {
-    ends.range(..(at, TaskId(0))).map(|(_, task)| *task)
+fn before(ends: &BTreeSet<Due>, at: u64) -> impl Iterator<Item = TaskId> {
+    ends.range(..Due::new(at, TaskId(0))).map(|due| due.task())
 }
 
 impl Stage {

@@ -117,7 +117,7 @@ fn ranks_follow_the_order_of_commits_and_reveals() {
 fn delivery_passes_to_the_next_agreeing_seat_only() {
     let passed = |next| Event::DeliveryPassed { task: TASK, next: NodeId(next), deliver_by: 80 };
     let mut network = delivering();
-    assert_eq!(network.view.tasks().get(TASK).unwrap().escrow, 40);
+    assert_eq!(network.view.tasks().get(TASK).unwrap().escrow(), 40);
     assert_eq!(code(&network, passed(2)), "XK-018");
     assert_eq!(code(&network, delivered(3)), "XK-018");
     network.happen(passed(3));
@@ -327,7 +327,7 @@ fn vacated_seat_is_given_to_another_and_its_first_holder_has_no_part_any_more() 
     assert_eq!(code(&network, commit(2)), "XK-018");
     network.happen(commit(4));
     let task = network.view.tasks().get(TASK).unwrap();
-    assert_eq!((task.seats().unwrap().commit_ranks, task.deadline, task.escrow), ([2, 3, 1], 90, 98));
+    assert_eq!((task.seats().unwrap().commit_ranks, task.deadline, task.escrow()), ([2, 3, 1], 90, 98));
 }
 
 #[test]
@@ -421,7 +421,7 @@ fn durations_that_change_count_for_what_is_created_or_queued_again_from_then_on(
     network.create(0, None, 100);
     let ms_per_unit = 2_000.try_into().unwrap();
     network.happen(Event::DurationsChanged { kind: KindId(0), overhead_ms: 0, ms_per_unit });
-    let level = |network: &Network| network.view.tasks().get(TASK).unwrap().value.level();
+    let level = |network: &Network| network.view.tasks().get(TASK).unwrap().value().level();
     let before = level(&network);
     network.draw(TASK);
     network.pass(1);

@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, VecDeque},
+    io::Write as _,
 };
 
 use alloy::primitives::keccak256;
@@ -23,14 +24,15 @@ use xenon_protocol::{
 use xenon_sim::RevmChain;
 
 use crate::{
-    operation::{Block, Operation, Votes, any_block, any_life},
-    world::{CREATOR, KEEPER, World, block_on},
+    operation::{Block, DEEPEST, Operation, Votes, any_block, any_life},
+    watched::Watched,
+    world::{CREATOR, KEEPER, World, block_on, config},
 };
 
-/// Every run sees the same lives.
+/// Every run sees the same lives, unless `XENON_SEED` asks for others.
 pub(crate) fn fixed(cases: u32) -> ProptestConfig {
     ProptestConfig {
-        rng_seed: RngSeed::Fixed(0x58_45_4e_4f_4e),
+        rng_seed: RngSeed::Fixed(std::env::var("XENON_SEED").map_or(0x58_45_4e_4f_4e, |seed| seed.parse().unwrap())),
         failure_persistence: None,
         ..ProptestConfig::with_cases(cases)
     }
@@ -114,6 +116,11 @@ struct Covered {
     floors: usize,
     /// Actions of plans that the contracts took.
     planned: BTreeMap<&'static str, usize>,
+    /// Moves of all parties, those that the contracts refused included.
+    operations: usize,
+    /// Reorganisations, and the blocks they undid.
+    reorganisations: usize,
+    undone: usize,
 }
 
 /// Replays the transactions of the newest block on a view of the block before.
@@ -163,23 +170,65 @@ fn count(seen: &mut Seen, world: &World, outcomes: &[Result<Receipt, ChainError>
     }
 }
 
-/// Every so many blocks the whole view is compared with storage. Draws and plans are compared after each.
-const LOOK: usize = 4;
+/// The newest states of a world and of what was known of it, to go back to.
+struct Past {
+    shown: Watched,
+    states: VecDeque<(RevmChain, View)>,
+}
 
-/// Lives one random life.
+impl Past {
+    fn of(world: &World) -> Self {
+        Self { shown: Watched::new(&world.chain), states: VecDeque::new() }
+    }
+
+    /// Remembers the state after a block.
+    fn note(&mut self, world: &World, view: &View) {
+        self.states.push_back((world.chain.fork(), view.clone()));
+        if self.states.len() > DEEPEST + 1 {
+            self.states.pop_front();
+        }
+    }
+
+    /// The last blocks did not happen, unless they are final. Returns what was known before them.
+    fn undo(&mut self, world: &mut World, blocks: usize, covered: &mut Covered) -> Option<View> {
+        let left = self.states.len().checked_sub(blocks).filter(|left| blocks > 0 && *left > 0)?;
+        let height = |chain: &RevmChain| block_on(chain.head()).unwrap().number;
+        let is_final = |state: &(RevmChain, View)| height(&state.0) + config().linked_blocks < height(&world.chain);
+        if self.states.get(left - 1).is_none_or(is_final) {
+            return None;
+        }
+        self.states.truncate(left);
+        let (chain, view) = self.states.back()?;
+        world.chain = chain.fork();
+        self.shown.becomes(&world.chain);
+        covered.reorganisations += 1;
+        covered.undone += blocks;
+        Some(view.clone())
+    }
+}
+
+/// Lives one random life, parts of which turn out not to have happened.
 fn live(classes: &[(u8, u16, usize)], blocks: &[Block], seen: &mut Seen, covered: &mut Covered) {
-    let world = World::with_classes(classes);
-    let (mut collector, mut votes) = (world.collector(), Votes::new());
+    let mut world = World::with_classes(classes);
+    let (mut past, mut votes) = (Past::of(&world), Votes::new());
+    let mut collector = Collector::new(past.shown.clone(), world.contracts, config());
     block_on(collector.collect()).unwrap();
+    past.note(&world, collector.view());
     for (number, block) in blocks.iter().enumerate() {
-        let mut view = collector.view().clone();
+        let gone_back = past.undo(&mut world, block.undone, covered);
+        // A time of its own, or it might be the very block that did not happen.
+        let seconds = block.seconds + 13 * u64::from(gone_back.is_some());
+        let block = &Block { seconds, ..block.clone() };
+        let mut view = gone_back.unwrap_or_else(|| collector.view().clone());
         view.note_vacancies(world.vacancies());
+        covered.operations += block.operations.len();
         let outcomes = mine(&world, &view, &mut votes, block);
         count(seen, &world, &outcomes);
         check_draws(&mut view, &world, block, &outcomes, covered);
         assert!(matches!(block_on(collector.collect()), Ok(Progress::Fresh(_))));
+        past.note(&world, collector.view());
         check_plan(collector.view(), &world, covered);
-        if number % LOOK == 0 || number + 1 == blocks.len() {
+        if number % looks_every() == 0 || number + 1 == blocks.len() {
             world.assert_agrees_with(collector.view());
             world.assert_sets_agree_with(collector.view());
             world.assert_waits_agree_with(collector.view());
@@ -239,15 +288,30 @@ const LIVED: [&str; 38] = [
     "Undelivered",
 ];
 
+/// How many lives are lived: more when `XENON_LIVES` asks for it.
+fn lives() -> u32 {
+    std::env::var("XENON_LIVES").map_or(32, |lives| lives.parse().unwrap())
+}
+
+/// Blocks between two comparisons of the whole view with storage: each block when many lives are lived. Draws and plans
+/// are compared after each block in any case.
+fn looks_every() -> usize {
+    if std::env::var_os("XENON_LIVES").is_some() { 1 } else { 4 }
+}
+
 #[test]
 fn view_equals_storage_draws_are_as_predicted_and_plans_are_taken() {
     let (seen, covered) = (RefCell::new(Seen::new()), RefCell::new(Covered::default()));
-    let run = TestRunner::new(fixed(32)).run(&(any_classes(), any_life()), |(classes, blocks)| {
+    let run = TestRunner::new(fixed(lives())).run(&(any_classes(), any_life()), |(classes, blocks)| {
         live(&classes, &blocks, &mut seen.borrow_mut(), &mut covered.borrow_mut());
         Ok(())
     });
     run.unwrap();
     let covered = covered.into_inner();
+    let Covered { operations, reorganisations, undone, .. } = covered;
+    let sum = format!("{operations} operations, {reorganisations} reorganisations that undid {undone} blocks");
+    writeln!(std::io::stdout(), "{sum}").unwrap();
+    assert!(operations > 300 * lives() as usize && undone > lives() as usize, "{sum}");
     assert!(covered.drawn > 100 && covered.refills > 5 && covered.held > 5 && covered.floors > 20, "{covered:?}");
     let planned = ["advance", "dispatch", "expire", "reserve", "wake"];
     assert!(planned.iter().all(|action| covered.planned.contains_key(action)), "{covered:?}");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod differential;
+mod estimates;
 mod faulty;
 mod life;
 mod operation;
@@ -12,4 +13,5 @@ mod seeing;
 mod service;
 mod storage;
 mod undo;
+mod watched;
 mod world;

@@ -49,9 +49,14 @@ pub(crate) enum Operation {
     SetDurations { kind: u8, longer: bool },
 }
 
+/// The most blocks that are undone at once.
+pub(crate) const DEEPEST: usize = 12;
+
 /// A block: some moves, and the seconds since the one before.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
+    /// Blocks that turn out not to have happened before it; what was mined in their place is shorter.
+    pub(crate) undone: usize,
     /// Empty blocks before it.
     pub(crate) idle: u64,
     pub(crate) seconds: u64,
@@ -61,7 +66,7 @@ pub(crate) struct Block {
 /// A crowd of tasks, then what becomes of them.
 pub(crate) fn any_life() -> impl Strategy<Value = Vec<Block>> {
     let crowd = prop::collection::vec(any_task(2_000..200_000), 6..12)
-        .prop_map(|operations| Block { idle: 0, seconds: 1, operations })
+        .prop_map(|operations| Block { undone: 0, idle: 0, seconds: 1, operations })
         .boxed();
     let after = prop::collection::vec(any_block(), 40..70);
     // The last of a long crowd finds the queue full.
@@ -72,11 +77,9 @@ pub(crate) fn any_life() -> impl Strategy<Value = Vec<Block>> {
 pub(crate) fn any_block() -> impl Strategy<Value = Block> {
     let seconds = prop_oneof![60 => 1..4u64, 8 => 100..400u64, 1 => Just(90_000), 1 => Just(604_800)];
     let idle = prop_oneof![60 => Just(0u64), 1 => Just(257)];
-    (idle, seconds, prop::collection::vec(any_operation(), 2..10)).prop_map(|(idle, seconds, operations)| Block {
-        idle,
-        seconds,
-        operations,
-    })
+    let undone = prop_oneof![15 => Just(0usize), 1 => 1..=DEEPEST];
+    (undone, idle, seconds, prop::collection::vec(any_operation(), 2..10))
+        .prop_map(|(undone, idle, seconds, operations)| Block { undone, idle, seconds, operations })
 }
 
 fn any_operation() -> impl Strategy<Value = Operation> {

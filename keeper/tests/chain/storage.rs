@@ -68,7 +68,7 @@ impl World {
         let queued = view.tasks().iter().filter(|(_, known)| matches!(known.stage, Stage::Queued(_)));
         for (task, known) in queued {
             let place = self.read(self.contracts.queue, &TaskQueue::placeOfCall { task: id(task) });
-            assert_eq!(known.waits_since, Some(place.queuedAt.to()), "task {task}");
+            assert_eq!(known.waits_since(), Some(place.queuedAt.to()), "task {task}");
         }
     }
 
@@ -77,7 +77,7 @@ impl World {
         let Some(known) = view.tasks().get(task) else {
             return assert_eq!(State::try_from(stored.state).unwrap(), State::Ended, "task {task}");
         };
-        let offer = (known.creator, known.kind.0, known.size, known.tier.index(), known.escrow);
+        let offer = (known.creator, known.kind.0, known.size, known.tier.index(), known.escrow());
         assert_eq!(offer, (stored.creator, stored.kind, stored.size, stored.tier.into(), stored.escrow.to()));
         let class = known.class.map_or(0, |class| class.0);
         assert_eq!((class, known.deadline), (stored.class, stored.deadline.to()), "task {task}");
@@ -111,7 +111,7 @@ impl World {
         assert_eq!((slot.level().0, known.kind.0, class, known.deadline, next), stored, "task {task}");
         assert_eq!(known.tier.index(), usize::from(place.tier), "task {task}");
         // A view that caught up in large steps knows a later moment.
-        assert!(known.waits_since.is_some_and(|since| since >= place.queuedAt.to()), "task {task}");
+        assert!(known.waits_since().is_some_and(|since| since >= place.queuedAt.to()), "task {task}");
     }
 
     fn assert_reservation(&self, view: &View) {

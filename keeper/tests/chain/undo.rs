@@ -1,80 +1,19 @@
 //! The view goes back when the chain does, and goes on from a snapshot after a restart: without reading the past again.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
-};
-
-use alloy::primitives::{Address, Bytes, U256};
 use tempfile::TempDir;
 use xenon_keeper::{Collector, KeeperConfig, KeeperError, Progress, View};
-use xenon_protocol::chain::{Call, Chain, ChainError, EventLog, Head, LogFilter};
+use xenon_protocol::chain::Chain;
 use xenon_sim::RevmChain;
 
-use crate::world::{CREATOR, World, block_on, config};
+use crate::{
+    watched::Watched,
+    world::{CREATOR, World, block_on, config},
+};
 
 /// Blocks after which one is final here.
 const DEPTH: u64 = 12;
 
 const FEE: u128 = 1_000_000_000_000_000_000;
-
-/// A chain that says from which block on its logs were asked for, and that can turn out to be another one.
-#[derive(Clone)]
-struct Watched {
-    chain: Arc<Mutex<RevmChain>>,
-    first_asked: Arc<AtomicU64>,
-}
-
-impl Watched {
-    fn new(chain: &RevmChain) -> Self {
-        let first_asked = Arc::new(AtomicU64::new(u64::MAX));
-        Self { chain: Arc::new(Mutex::new(chain.clone())), first_asked }
-    }
-
-    fn becomes(&self, chain: &RevmChain) {
-        *self.chain.lock().unwrap() = chain.clone();
-    }
-
-    fn now(&self) -> RevmChain {
-        self.chain.lock().unwrap().clone()
-    }
-
-    /// The first block whose logs were asked for since the last time this was.
-    fn first_asked(&self) -> u64 {
-        self.first_asked.swap(u64::MAX, Ordering::Relaxed)
-    }
-}
-
-impl Chain for Watched {
-    fn chain_id(&self) -> u64 {
-        self.now().chain_id()
-    }
-
-    async fn head(&self) -> Result<Head, ChainError> {
-        self.now().head().await
-    }
-
-    async fn block(&self, number: u64) -> Result<Option<Head>, ChainError> {
-        self.now().block(number).await
-    }
-
-    async fn logs(&self, filter: &LogFilter) -> Result<Vec<EventLog>, ChainError> {
-        self.first_asked.fetch_min(filter.from_block, Ordering::Relaxed);
-        self.now().logs(filter).await
-    }
-
-    async fn call(&self, from: Address, call: &Call) -> Result<Bytes, ChainError> {
-        self.now().call(from, call).await
-    }
-
-    async fn code(&self, address: Address) -> Result<Bytes, ChainError> {
-        self.now().code(address).await
-    }
-
-    async fn balance(&self, address: Address) -> Result<U256, ChainError> {
-        self.now().balance(address).await
-    }
-}
 
 fn head_of(chain: &RevmChain) -> u64 {
     block_on(chain.head()).unwrap().number
@@ -146,6 +85,28 @@ fn shorter_chain_of_other_blocks_is_followed_and_longer_ones_again() {
         chain.becomes(&other);
         assert!(matches!(look(&mut collector), Ok(Progress::Fresh(_))));
         assert_eq!(collector.view(), &fresh(&world, &chain));
+    }
+}
+
+#[test]
+fn log_left_out_once_is_read_again_from_a_mark_on_and_left_out_again_from_the_start() {
+    let world = World::with_nodes(3);
+    for (answers, from_start) in [(1, false), (2, true)] {
+        let chain = Watched::new(&world.chain.fork());
+        let mut collector = Collector::new(chain.clone(), world.contracts, settings(None));
+        look(&mut collector).unwrap();
+        live(&world, &chain, &mut collector, 4 * DEPTH);
+        create(&world, &chain.now(), 7 * FEE);
+        chain.leave_out(answers);
+        for _ in 0..answers {
+            assert!(matches!(look(&mut collector), Err(KeeperError::View(_))));
+        }
+        chain.first_asked();
+        assert!(matches!(look(&mut collector), Ok(Progress::Fresh(_))));
+        let first = chain.first_asked();
+        assert_eq!(first == 0, from_start, "read from block {first} on");
+        assert!(from_start || first > head_of(&chain.now()) - 2 * DEPTH - 1);
+        world_agrees(&world, &chain, &collector);
     }
 }
 
