@@ -310,11 +310,11 @@ mod tests {
             let mut taken: BTreeMap<u64, TxEip1559> = BTreeMap::new();
             for (nonce, max_fee, tip) in offers {
                 let offered = offer(nonce, max_fee, tip);
-                if add(&mut pool, offered.clone()).is_ok() {
-                    if let Some(old) = taken.insert(nonce, offered.clone()) {
-                        prop_assert!(offered.max_fee_per_gas * 100 >= old.max_fee_per_gas * 110 - 99);
-                        prop_assert!(offered.max_priority_fee_per_gas > old.max_priority_fee_per_gas);
-                    }
+                if add(&mut pool, offered.clone()).is_ok()
+                    && let Some(old) = taken.insert(nonce, offered.clone())
+                {
+                    prop_assert!(offered.max_fee_per_gas * 100 >= old.max_fee_per_gas * 110 - 99);
+                    prop_assert!(offered.max_priority_fee_per_gas > old.max_priority_fee_per_gas);
                 }
             }
             let waiting: Vec<_> = pool.all().map(|pooled| pooled.transaction.clone()).collect();
