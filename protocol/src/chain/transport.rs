@@ -51,19 +51,23 @@ fn http(url: Url, settings: RpcSettings) -> Result<RpcClient, ChainError> {
 /// A connection that is made anew, for ever, when it breaks.
 pub(super) async fn websocket(url: &Url, settings: RpcSettings) -> Result<RpcClient, ChainError> {
     let connect = WsConnect::new(url.as_str()).with_max_retries(u32::MAX).with_retry_interval(settings.retry_pause);
-    // On the heap: the handshake is large, and would be part of every future that connects.
-    let connected = bounded(Box::pin(RpcClient::connect_pubsub(connect)), settings).await;
+    let connected = bounded(RpcClient::connect_pubsub(connect), settings).await;
     connected.map_err(|error| fault(&Endpoint::from(url), "the connection", &error))
 }
 
 /// Waits for an answer no longer than the settings say. A WebSocket has no limit of its own.
-pub(super) async fn bounded<T>(
+///
+/// The answer waits on the heap: it is large, and every read has one.
+pub(super) fn bounded<T>(
     answer: impl Future<Output = TransportResult<T>>,
     settings: RpcSettings,
-) -> TransportResult<T> {
+) -> impl Future<Output = TransportResult<T>> {
     let limit = settings.request_timeout.saturating_add(GRACE);
-    match timeout(limit, answer).await {
-        Ok(answer) => answer,
-        Err(_) => Err(TransportErrorKind::custom_str(&format!("no answer within {} s", limit.as_secs()))),
+    let answer = timeout(limit, Box::pin(answer));
+    async move {
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(TransportErrorKind::custom_str(&format!("no answer within {} s", limit.as_secs()))),
+        }
     }
 }
