@@ -9,7 +9,9 @@ fn has_failed(verdict: &Verdict) -> bool {
 }
 
 fn told(failed: &[Verdict]) -> String {
-    failed.iter().map(|verdict| format!("{:?}: {:?}\n", verdict.scenario, verdict.breaches)).collect()
+    let lines: Vec<_> =
+        failed.iter().map(|verdict| format!("{:?}: {:?}", verdict.scenario, verdict.breaches)).collect();
+    lines.join("\n")
 }
 
 #[test]
