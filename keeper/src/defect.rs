@@ -28,6 +28,8 @@ pub enum Defect {
     NeverRaises,
     /// Counts its nonces by its journal alone.
     CountsAlone,
+    /// Takes an action for begun when nothing was signed for it before a crash.
+    KeepsUnsigned,
 }
 
 #[cfg(feature = "planted")]

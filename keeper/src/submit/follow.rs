@@ -8,6 +8,7 @@ use xenon_protocol::chain::{At, ChainError, Head, Inclusion, Mempool, Receipt, R
 use super::{Outcome, Submitter};
 use crate::{
     Action, KeeperError,
+    defect::{Defect, is_planted},
     journal::{Abandonment, Intent, Landing, Purpose, Stage},
 };
 
@@ -58,6 +59,7 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
     /// Looks whether an intent has come further.
     pub(super) async fn follow(&self, intent: Intent, nonces: Nonces, head: &Head) -> Result<News, KeeperError> {
         match &intent.stage {
+            Stage::Intended if is_planted(Defect::KeepsUnsigned) => Ok(None),
             Stage::Intended => self.drop_unsigned(intent, nonces, head).map(|()| None),
             Stage::Signed | Stage::Sent if nonces.latest > intent.nonce => self.find(intent, head).await,
             Stage::Mined(landing) => {

@@ -92,9 +92,20 @@ impl Link {
         (state.killed_in, state.is_killed) = (Some(points), false);
     }
 
-    /// The keeper is killed when it has next handed a transaction over, and before it knows.
+    /// The keeper is killed when it has next signed or handed over a transaction, and before it knows.
     pub(crate) fn kill_at_send(&self) {
         self.state().killed_at_send = true;
+    }
+
+    /// The keeper is killed at the next await point, if it was to be when it came here.
+    fn die_if_due(&self) {
+        if std::mem::take(&mut self.state().killed_at_send) {
+            self.kill_in(1);
+        }
+    }
+
+    fn chance(&self, percent: u64) -> bool {
+        self.state().dice.chance(percent)
     }
 
     /// Whether the keeper was killed; it is alive again after that.
@@ -319,9 +330,7 @@ impl Mempool for Link {
         let answer = self.hand_over(raw, fault).await;
         let befallen = fault.map(|fault| format!(" ({fault})")).unwrap_or_default();
         self.tell(&format!("send {}{befallen}: {}", short(keccak256(raw)), said(&answer)));
-        if std::mem::take(&mut self.state().killed_at_send) {
-            self.kill_in(1);
-        }
+        self.die_if_due();
         self.pause().await;
         answer
     }
@@ -360,6 +369,9 @@ impl Signer for Key {
         let (nonce, max_fee, what) = (transaction.nonce, transaction.max_fee_per_gas, name(&transaction.input));
         let signed = Signer::sign(&self.signer, transaction).await?;
         self.link.tell(&format!("sign {what} {} with nonce {nonce} at {max_fee} wei", short(signed.hash)));
+        if self.link.chance(50) {
+            self.link.die_if_due();
+        }
         self.link.pause().await;
         Ok(signed)
     }

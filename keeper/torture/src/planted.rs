@@ -31,7 +31,7 @@ pub const PLANTED: &[Planted] = &[
     Planted { defect: Defect::SendsOnce, faults: &[Fault::LostRequest] },
     Planted { defect: Defect::SendsOnce, faults: &[Fault::Forgotten] },
     Planted { defect: Defect::NeverRaises, faults: &[Fault::GasSpike] },
-    Planted { defect: Defect::ResendsUnanswered, faults: &[Fault::Crash, Fault::GasSpike] },
+    Planted { defect: Defect::KeepsUnsigned, faults: &[Fault::Crash] },
     Planted { defect: Defect::CountsAlone, faults: &[Fault::LostJournal] },
     Planted { defect: Defect::CountsAlone, faults: &[Fault::SharedKey] },
 ];

@@ -9,7 +9,8 @@ fn has_failed(verdict: &Verdict) -> bool {
 }
 
 fn told(failed: &[Verdict]) -> String {
-    let lines: Vec<_> = failed.iter().map(|verdict| format!("{:?}: {:?}", verdict.scenario, verdict.breaches)).collect();
+    let lines: Vec<_> =
+        failed.iter().map(|verdict| format!("{:?}: {:?}", verdict.scenario, verdict.breaches)).collect();
     lines.join("\n")
 }
 

@@ -32,6 +32,8 @@ const FAULTS: [Fault; 7] = [
     Fault::MissingLogs,
 ];
 
+const TASKS: u64 = 6;
+
 const COIN: u128 = 1_000_000_000_000_000_000;
 
 /// A network on anvil, which makes a block when it is told to.
@@ -114,7 +116,7 @@ async fn keeper_behind_a_failing_node_brings_every_task_to_its_end() {
     proxy.suffer(&FAULTS);
     let creator = devnet.anvil.signers()[6].address();
     for block in 0..300 {
-        if block < 3 {
+        if block < TASKS {
             devnet.send(creator, devnet.calls.create(0, COIN, 500_000)).await;
         }
         truth.collect().await.unwrap();
@@ -124,11 +126,11 @@ async fn keeper_behind_a_failing_node_brings_every_task_to_its_end() {
         devnet.rpc("evm_mine", json!([])).await;
         // A round that came to nothing is made good by a later one.
         let _ = keeper.step().await;
-        if devnet.succeeded().await == 3 {
+        if devnet.succeeded().await == TASKS {
             break;
         }
     }
-    assert_eq!(devnet.succeeded().await, 3);
+    assert_eq!(devnet.succeeded().await, TASKS);
     let befallen = proxy.befallen();
     assert!(FAULTS.iter().all(|fault| befallen.contains(fault)), "{befallen:?}");
 }

@@ -63,10 +63,13 @@ impl Shared {
     fn draw(&self, method: &str) -> Option<Fault> {
         let mut fate = self.state.lock().unwrap();
         let active: Vec<_> = fate.faults.iter().copied().filter(|fault| concerns(*fault, method)).collect();
-        if active.is_empty() || !fate.dice.chance(RATE) {
-            return None;
-        }
-        let fault = active[fate.dice.index(active.len())];
+        // Of the kinds that have not been seen, those come first that few requests can show.
+        let unseen = active.iter().copied().find(|fault| !fate.befallen.contains(fault));
+        let fault = match unseen {
+            Some(fault) if fate.dice.chance(50) => fault,
+            _ if active.is_empty() || !fate.dice.chance(RATE) => return None,
+            _ => active[fate.dice.index(active.len())],
+        };
         fate.befallen.push(fault);
         Some(fault)
     }
