@@ -23,7 +23,7 @@ use xenon_protocol::{
 const BOB: Address = Address::repeat_byte(0xb0);
 
 /// Long enough for anything that comes at all.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Passes connections on, and can cut them.
 struct Cable {

@@ -1,15 +1,19 @@
 //! How soon a keeper acts on what it sees, on a real chain: from the block of an event to that of the transaction.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 
 use alloy::{
     primitives::{Address, B256, U256, keccak256},
+    signers::local::PrivateKeySigner,
     sol_types::SolEvent,
 };
 use eyre::{Result, ensure, eyre};
 use futures::future::try_join_all;
 use tokio::time::sleep;
-use xenon_keeper::{Keeper, KeeperConfig, Policy};
+use xenon_keeper::{
+    Keeper, KeeperConfig, Policy, Wallet,
+    journal::{Identity, Journal},
+};
 use xenon_protocol::{
     chain::{Account as _, Call, Chain as _, LogFilter, RpcAccount, RpcChain},
     contracts::{Node, Task, TaskQueue},
@@ -73,7 +77,8 @@ async fn watch() -> Result<Sent> {
     let devnet = Devnet::start().await?;
     devnet.join().await?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let keeper = tokio::spawn(devnet.keeper().run(async {
+    let folder = tempfile::tempdir()?;
+    let keeper = tokio::spawn(devnet.keeper(folder.path()).await?.run(async {
         let _ = stopped.await;
     }));
     let first = devnet.chain.head().await?.number;
@@ -102,9 +107,14 @@ impl Devnet {
         RpcAccount::new(self.chain.clone(), self.anvil.signers()[index].clone())
     }
 
-    fn keeper(&self) -> Keeper<RpcAccount> {
+    /// A keeper as a foundation runs it, with its journal on disk.
+    async fn keeper(&self, folder: &Path) -> Result<Keeper<RpcChain, PrivateKeySigner>> {
         let config = KeeperConfig { poll_ms: POLL_MS, ..KeeperConfig::default() };
-        Keeper::new(self.account(2), self.contracts, Policy::default(), config)
+        let key = self.anvil.signers()[2].clone();
+        let genesis = self.chain.block(0).await?.map_or(B256::ZERO, |block| block.hash);
+        let identity = Identity::new(self.chain.chain_id(), genesis, self.contracts.task, key.address());
+        let wallet = Wallet::new(self.chain.clone(), key, Journal::open(folder, &identity)?);
+        Ok(Keeper::new(wallet, self.contracts, Policy::default(), config))
     }
 
     /// All nodes join, each of an operator of its own.
