@@ -204,10 +204,11 @@ fn changed_nothing(included: &Inclusion) -> bool {
 }
 
 /// Transactions that may change nothing. One keeper that sees its own blocks has no excuse; where blocks are replaced, a
-/// journal is lost or others work as well, each such event may cost something.
+/// journal is lost or others work as well, each such event may cost something. A node that shows the past hides a block.
 pub(crate) fn waste_limit(scenario: &Scenario, reorganisations: u64) -> u64 {
     let cost = |fault, transactions| if scenario.has(fault) { transactions } else { 0 };
-    4 * reorganisations + cost(Fault::LostJournal, 6) + cost(Fault::Rivals, 12) + cost(Fault::SharedKey, 6)
+    let unseen = cost(Fault::StaleHead, 1);
+    unseen + 4 * reorganisations + cost(Fault::LostJournal, 6) + cost(Fault::Rivals, 12) + cost(Fault::SharedKey, 6)
 }
 
 /// Two dispatches are the same thing to wait for.
