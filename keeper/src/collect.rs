@@ -21,6 +21,9 @@ use crate::{
     view::Sample,
 };
 
+/// Looks in a row after which the contracts must have been compared with the view.
+const MOST_UNCOMPARED: u32 = 3;
+
 /// What a look at the chain brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -55,6 +58,8 @@ pub struct Collector<C> {
     last: Option<Head>,
     /// Whether that view was compared with the contracts.
     is_audited: bool,
+    /// Looks in a row that ended without such a comparison.
+    uncompared: u32,
     /// The newest blocks, to go back to.
     history: History,
     /// What the blocks seen one by one tell of durations.
@@ -82,6 +87,7 @@ impl<C: Chain> Collector<C> {
             view: View::new(),
             last: None,
             is_audited: false,
+            uncompared: 0,
             history: History::new(config.linked_blocks),
             estimator: Estimator::new(),
             advice: advise::Advice::default(),
@@ -156,10 +162,19 @@ impl<C: Chain> Collector<C> {
             self.rejoin(&head).await?;
             self.follow(head).await?;
         }
-        self.audit(head).await?;
-        (self.is_audited, self.is_doubted) = (true, false);
+        self.is_audited = self.audit(head).await?;
+        if !self.is_audited {
+            return self.go_on_uncompared(&head);
+        }
+        (self.uncompared, self.is_doubted) = (0, false);
         self.mark(head);
         Ok(())
+    }
+
+    /// A newer block came before the view was compared. A view that was not compared for long is not acted on.
+    const fn go_on_uncompared(&mut self, head: &Head) -> Result<(), KeeperError> {
+        self.uncompared = self.uncompared.saturating_add(1);
+        if self.uncompared < MOST_UNCOMPARED { Ok(()) } else { Err(KeeperError::Unsettled { block: head.number }) }
     }
 
     async fn follow(&mut self, head: Head) -> Result<(), KeeperError> {
@@ -249,23 +264,27 @@ impl<C: Chain> Collector<C> {
         Ok(folded)
     }
 
-    /// Compares the view with what the contracts count, unless a newer block has come meanwhile.
-    async fn audit(&mut self, head: Head) -> Result<(), KeeperError> {
+    /// Compares the view with what the contracts count, unless a newer block has come meanwhile; whether it did.
+    async fn audit(&mut self, head: Head) -> Result<bool, KeeperError> {
         if self.view.kinds().is_empty() {
             return Err(KeeperError::NoKinds { from_block: self.config.from_block });
         }
         let overview = self.chain.view(self.contracts.stats, &NetworkStats::overviewCall {}).await?;
         let vacancies = self.vacancies().await?;
         let sample = self.sample(head.number).await?;
-        if self.chain.head().await?.hash == head.hash && !is_planted(Defect::SkipsAudit) {
-            self.view.agree_with(&overview)?;
-            self.view.agree_with_sample(&sample)?;
-            if let Some(line) = vacancies {
-                self.history.note_vacancies(&line);
-                self.view.note_vacancies(line);
-            }
+        if is_planted(Defect::SkipsAudit) {
+            return Ok(true);
         }
-        Ok(())
+        if self.chain.head().await?.hash != head.hash {
+            return Ok(false);
+        }
+        self.view.agree_with(&overview)?;
+        self.view.agree_with_sample(&sample)?;
+        if let Some(line) = vacancies {
+            self.history.note_vacancies(&line);
+            self.view.note_vacancies(line);
+        }
+        Ok(true)
     }
 
     /// What the contracts say of one task and one node, others with every block.

@@ -275,6 +275,7 @@ impl<C: Mempool, S: Signer> Keeper<C, S> {
         while self.submitter.in_flight().is_ok_and(|waiting| waiting > 0) {
             let look = self.look().await;
             let settled = match look {
+                Ok(look) if self.is_too_old(&look) => Ok(()),
                 Ok(Progress::Fresh(head) | Progress::Unchanged(head)) => self.submitter.tend(&head).await.map(drop),
                 Ok(Progress::Stale(_)) => Ok(()),
                 Err(error) => Err(error),

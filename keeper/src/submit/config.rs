@@ -37,7 +37,11 @@ pub struct SendConfig {
 impl SendConfig {
     /// What is wrong with it, and what to do; `None` if nothing is.
     pub(crate) fn fault(&self) -> Option<&'static str> {
-        if self.max_in_flight == 0 {
+        if self.final_depth == 0 {
+            Some(
+                "send.final_depth is 0, so a transaction would count as final before any block follows it; set it to 1 or more",
+            )
+        } else if self.max_in_flight == 0 {
             Some("send.max_in_flight is 0, so nothing would ever be sent; set it to 1 or more")
         } else if self.replace_after == 0 {
             Some("send.replace_after is 0, so every transaction would be replaced at once; set it to 1 or more")
@@ -98,6 +102,7 @@ mod tests {
         let usual = SendConfig::default();
         assert_eq!(usual.fault(), None);
         let faulty = [
+            SendConfig { final_depth: 0, ..usual.clone() },
             SendConfig { max_in_flight: 0, ..usual.clone() },
             SendConfig { replace_after: 0, ..usual.clone() },
             SendConfig { bump_percent: 9, ..usual.clone() },

@@ -57,7 +57,7 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
     }
 
     /// Looks whether an intent has come further.
-    pub(super) async fn follow(&self, intent: Intent, nonces: Nonces, head: &Head) -> Result<News, KeeperError> {
+    pub(super) async fn follow(&self, mut intent: Intent, nonces: Nonces, head: &Head) -> Result<News, KeeperError> {
         match &intent.stage {
             Stage::Intended if is_planted(Defect::KeepsUnsigned) => Ok(None),
             Stage::Intended => self.drop_unsigned(intent, nonces, head).map(|()| None),
@@ -65,6 +65,11 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
             Stage::Mined(landing) => {
                 let landing = landing.clone();
                 self.confirm(intent, landing, head).await
+            }
+            Stage::Signed | Stage::Sent if intent.missing_since.is_some() => {
+                // The block that used the nonce was left out, or another node answers: whatever used it is gone.
+                intent.missing_since = None;
+                self.note(intent, head).map(|_| None)
             }
             _ => Ok(None),
         }
@@ -191,7 +196,8 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
     fn adopt(&mut self, nonces: Nonces, head: &Head) -> Result<(), KeeperError> {
         let live: Vec<_> = self.journal().live()?;
         let known: BTreeSet<_> = live.iter().map(|intent| intent.nonce).collect();
-        let waiting = live.iter().filter(|intent| intent.is_pending()).map(|intent| intent.nonce + 1).max();
+        let waiting =
+            live.iter().filter(|intent| intent.is_pending()).map(|intent| intent.nonce.saturating_add(1)).max();
         let first = self.first_unused(nonces, head)?;
         let end = nonces.pending.max(waiting.unwrap_or_default()).min(first.saturating_add(MOST_ADOPTED));
         for nonce in (first..end).filter(|nonce| !known.contains(nonce)) {

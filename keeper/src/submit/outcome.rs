@@ -26,7 +26,7 @@ pub enum Outcome {
         /// That block.
         until: u64,
     },
-    /// The keeper is stopping. Nothing was sent.
+    /// Nothing more is begun: the keeper is stopping, or an action before it in the plan could not be signed. Nothing was sent.
     Stopped,
     /// It was sent before, and waits to be included.
     InFlight {
@@ -162,7 +162,7 @@ impl Outcome {
             Self::Refused(reason) => tracing::debug!(code, %reason, "skipped: the contracts would refuse it"),
             Self::NoEffect => tracing::debug!(code, "skipped: it would change nothing"),
             Self::Held { until } => tracing::debug!(code, until, "skipped: it failed lately"),
-            Self::Stopped => tracing::debug!(code, "skipped: the keeper is stopping"),
+            Self::Stopped => tracing::debug!(code, "skipped: nothing more is begun in this round"),
             Self::InFlight { nonce } => tracing::debug!(code, nonce, "skipped: it is in flight"),
             Self::Full => tracing::debug!(code, "skipped: as much is in flight as may be"),
             Self::Unsettled => tracing::info!(code, "skipped: unknown transactions of this key are in flight"),

@@ -63,7 +63,11 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
     async fn pursue(&self, intent: Intent, nonces: Nonces, head: &Head) -> Result<(), KeeperError> {
         let Some(last) = intent.last().filter(|_| !is_planted(Defect::SendsOnce)) else { return Ok(()) };
         let is_needed = match intent.action() {
-            Some(action) if last.acts => self.is_needed(action).await?,
+            Some(action) if last.acts => match self.is_needed(action).await {
+                // A node that refuses the question says nothing about the action.
+                Err(ChainError::Rejected { .. }) => return self.broadcast(vec![intent], head).await,
+                answer => answer?,
+            },
             _ => true,
         };
         let by = if is_needed && last.acts { Replacement::Dearer } else { Replacement::Nothing };
@@ -91,7 +95,7 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
     }
 
     /// Signs another transaction of the nonce and hands it over. One that would cost too much is not made; what it should
-    /// have replaced goes on waiting.
+    /// have replaced goes on waiting, and is handed over again: no node may have it any more.
     async fn replace(&self, intent: Intent, offer: Offer, by: Replacement, head: &Head) -> Result<(), KeeperError> {
         let acts = by == Replacement::Dearer;
         let gas = match intent.attempts.iter().rev().find(|attempt| attempt.acts) {
@@ -101,7 +105,7 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
         let cost = U256::from(gas) * U256::from(offer.max_fee);
         if let Err(limit) = self.budget(head)?.without(&intent).take(cost) {
             limit.log();
-            return Ok(());
+            return self.broadcast(vec![intent], head).await;
         }
         let call = match intent.action() {
             Some(action) if acts => self.call_of(action),
@@ -116,7 +120,7 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
             }
             Err(error) => {
                 tracing::warn!(code = error.code(), %error, "not replaced");
-                Ok(())
+                self.broadcast(vec![intent], head).await
             }
         }
     }

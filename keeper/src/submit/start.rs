@@ -156,17 +156,25 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
             Err(error) => return Ok(ready.iter().map(|ready| (ready.index, error.clone().into())).collect()),
         };
         let purposes: Vec<_> = ready.iter().map(|ready| Purpose::Act(ready.action)).collect();
-        let intents = self.journal().intend(self.next_nonce(nonces.pending)?, &purposes, head.number)?;
+        let Some(nonce) = self.next_nonce(nonces)? else {
+            return Ok(ready.iter().map(|ready| (ready.index, Outcome::Unsettled)).collect());
+        };
+        let intents = self.journal().intend(nonce, &purposes, head.number)?;
         let (signed, refusal) = self.sign_all(intents, ready, offer, head).await?;
         self.broadcast(signed.clone(), head).await?;
         self.told(&signed, refusal, ready, head).await
     }
 
-    /// The nonce after all that were used or are going to be.
-    fn next_nonce(&self, pending: u64) -> Result<u64, KeeperError> {
-        let pending = if is_planted(Defect::CountsAlone) { 0 } else { pending };
-        let live = self.journal().live()?.last().map_or(0, |intent| intent.nonce + 1);
-        Ok(pending.max(live).max(self.journal().next_nonce()?))
+    /// The nonce after all that were used or are going to be; `None` while a node tells of waiting transactions that the
+    /// journal does not know.
+    fn next_nonce(&self, nonces: Nonces) -> Result<Option<u64>, KeeperError> {
+        let live = self.journal().live()?.iter().map(|intent| intent.nonce.saturating_add(1)).max().unwrap_or_default();
+        let known = live.max(self.journal().next_nonce()?);
+        if is_planted(Defect::CountsAlone) {
+            return Ok(Some(known));
+        }
+        let next = known.max(nonces.latest);
+        Ok((nonces.pending <= next).then_some(next))
     }
 
     /// Signs as many as can be signed, in order: what comes after one without signature would wait for it.
@@ -209,8 +217,8 @@ impl<C: Mempool, S: Signer> Submitter<C, S> {
         for (place, ready) in ready.iter().enumerate() {
             let outcome = match (signed.get(place), &refusal) {
                 (Some(intent), _) => self.fate(intent, nonces, head).await?,
-                (None, Some(error)) => Outcome::Unsigned(error.clone()),
-                (None, None) => Outcome::Stopped,
+                (None, Some(error)) if place == signed.len() => Outcome::Unsigned(error.clone()),
+                (None, _) => Outcome::Stopped,
             };
             told.insert(ready.index, outcome);
         }

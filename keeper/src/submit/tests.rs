@@ -176,6 +176,47 @@ fn limits_of_spending_hold_across_restarts() {
 }
 
 #[test]
+fn what_may_not_be_replaced_is_handed_over_again_when_the_pool_has_lost_it() {
+    let mut bench = Bench::new();
+    bench.chain.set_base_fee(GWEI / 10);
+    bench.submitter.config.send.max_action_micros = 14;
+    assert_eq!(codes(&bench.round(&[1])), ["XK-110"]);
+    bench.chain.forget_pool();
+    bench.settle(&[1]);
+    assert_eq!(bench.over().remove(0).attempts.len(), 1, "a second one could cost more than may be");
+}
+
+#[test]
+fn node_that_simulates_nothing_does_not_keep_back_what_was_signed() {
+    let mut bench = Bench::new();
+    assert_eq!(codes(&bench.round(&[1, 2])), ["XK-110", "XK-110"]);
+    bench.chain.forget_pool();
+    bench.chain.refuse_calls();
+    bench.settle(&[1, 2]);
+    assert!(bench.over().iter().all(|intent| intent.attempts.len() == 1), "neither raised nor called back");
+}
+
+#[test]
+fn nonce_that_is_free_again_is_not_missed_since_an_earlier_block() {
+    let mut bench = Bench::new();
+    bench.round(&[1]);
+    let intent = Intent { missing_since: Some(0), ..bench.live().remove(0) };
+    bench.submitter.note(intent, &bench.chain.newest()).unwrap();
+    bench.round(&[1]);
+    assert_eq!(bench.live()[0].missing_since, None);
+}
+
+#[test]
+fn nothing_is_signed_behind_waiting_transactions_that_the_journal_does_not_know() {
+    let mut bench = Bench::new();
+    bench.round(&[1]);
+    bench.restart(false);
+    let (head, wanted) = (bench.chain.newest(), [Action::Advance(TaskId(2)).into()]);
+    let outcomes = block_on(bench.submitter.submit(&wanted, &head, &AtomicBool::new(false))).unwrap();
+    assert_eq!((codes(&outcomes), bench.live().len()), (vec!["XK-113"], 0));
+}
+
+#[test]
 fn no_more_wait_than_may() {
     let mut bench = Bench::new();
     bench.submitter.config.send.max_in_flight = 2;

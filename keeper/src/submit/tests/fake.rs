@@ -46,6 +46,8 @@ struct State {
     forks: u64,
     pool: Vec<TxEnvelope>,
     node: Node,
+    /// Whether it refuses to simulate anything.
+    refuses_calls: bool,
     base_fee: u128,
     /// The highest fee that was ever offered.
     dearest: u128,
@@ -152,7 +154,8 @@ impl Fake {
         let head = Head { number: 0, hash: B256::ZERO, parent_hash: B256::ZERO, timestamp: 0, base_fee: 0 };
         let first = Block { head, transactions: vec![], others: BTreeSet::new() };
         let (blocks, pool) = (vec![first], vec![]);
-        Self(Arc::new(Mutex::new(State { blocks, forks: 0, pool, node: Node::Fine, base_fee: 100, dearest: 0 })))
+        let (node, refuses_calls) = (Node::Fine, false);
+        Self(Arc::new(Mutex::new(State { blocks, forks: 0, pool, node, refuses_calls, base_fee: 100, dearest: 0 })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -195,6 +198,10 @@ impl Fake {
 
     pub(super) fn set_node(&self, node: Node) {
         self.state().node = node;
+    }
+
+    pub(super) fn refuse_calls(&self) {
+        self.state().refuses_calls = true;
     }
 
     pub(super) fn set_base_fee(&self, fee: u128) {
@@ -240,6 +247,10 @@ impl Chain for Fake {
 
     async fn call(&self, _: Address, call: &Call) -> Result<Bytes, ChainError> {
         pause().await;
+        if self.state().refuses_calls {
+            let (endpoint, reason) = (Endpoint::local("the fake"), String::from("told so"));
+            return Err(ChainError::Rejected { endpoint, method: "eth_call", reason });
+        }
         match task_of(&call.data).filter(|task| self.state().done().contains_key(task)) {
             Some(_) => Err(ChainError::Reverted { to: call.to, revert: Revert::new(Bytes::new()) }),
             None => Ok(Bytes::new()),
