@@ -133,15 +133,16 @@ pub struct Desk<'a> {
     /// Whether the run is coming to its end and no more tasks are wanted.
     pub is_closing: bool,
     pub(crate) seed: u64,
+    pub(crate) stream: u64,
     pub(crate) agent: AgentId,
     pub(crate) agenda: &'a mut Agenda<(AgentId, Alarm)>,
     pub(crate) outbox: &'a mut Vec<Sent>,
 }
 
 impl Desk<'_> {
-    /// This agent's random numbers for a subject: the same in every world of the seed.
+    /// This agent's random numbers for a subject: the same in every world of the seed, whoever else is there.
     pub fn random(&self, subject: u64) -> Random {
-        Random::of(self.seed, self.agent.0.into(), subject)
+        Random::of(self.seed, self.stream, subject)
     }
 
     /// Sets an alarm `delay` milliseconds from now.

@@ -5,6 +5,7 @@ mod arrivals;
 mod creator;
 mod keeper;
 mod node;
+mod outages;
 
 pub use self::{
     arbiter::Arbiter,

@@ -76,8 +76,8 @@ pub trait Conduct: Debug {
         Some(60_000)
     }
 
-    /// How often it pauses for how long, in milliseconds.
-    fn pauses(&self) -> Option<(Millis, Millis)> {
+    /// Mean seconds that its machine is up, and then down; always up if none.
+    fn outages(&self) -> Option<[f64; 2]> {
         None
     }
 

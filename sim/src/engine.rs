@@ -30,6 +30,8 @@ pub struct Engine {
     head: Head,
     view: View,
     agents: Vec<Box<dyn Agent>>,
+    /// By agent: the name of its random numbers.
+    streams: Vec<u64>,
     watchers: Vec<AgentId>,
     directory: Directory,
     agenda: Agenda<(AgentId, Alarm)>,
@@ -59,6 +61,7 @@ impl Engine {
             head,
             view: View::new(),
             agents: Vec::new(),
+            streams: Vec::new(),
             watchers: Vec::new(),
             directory: Directory::default(),
             agenda: Agenda::default(),
@@ -74,7 +77,9 @@ impl Engine {
     /// told.
     pub fn enrol(&mut self, agent: Box<dyn Agent>, group: u16, delay: Millis) {
         let id = AgentId(u32::try_from(self.agents.len()).unwrap_or(u32::MAX));
-        self.directory.enrol(id, agent.addresses(), group);
+        let addresses = agent.addresses();
+        self.streams.push(addresses.first().map_or(u64::MAX, stream_of));
+        self.directory.enrol(id, addresses, group);
         if agent.watches_blocks() {
             self.watchers.push(id);
         }
@@ -271,6 +276,7 @@ impl Engine {
             view: &self.view,
             contracts: &self.contracts,
             seed: self.seed,
+            stream: self.streams[id.0 as usize],
             agent: id,
             is_closing: self.is_closing,
             agenda: &mut self.agenda,
@@ -283,6 +289,11 @@ impl Engine {
     const fn now(&self) -> Millis {
         self.head.timestamp.saturating_mul(1000)
     }
+}
+
+/// The random numbers of an agent have its address's name: who else is there changes nothing in them.
+fn stream_of(address: &Address) -> u64 {
+    address.iter().take(8).fold(0, |stream, byte| (stream << 8) | u64::from(*byte))
 }
 
 /// What a deployment on a simulated chain comes to, which it does at once.

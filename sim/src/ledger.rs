@@ -42,10 +42,14 @@ pub struct KindCount {
     pub created: u64,
     /// Tasks that ended, by how: see `Ending`.
     pub endings: BTreeMap<u8, u64>,
-    /// Seconds from creation to the first seats, of each task that was seated.
+    /// Seconds from creation to the first seats; of a task that never had any, to its end.
     pub waits: Vec<u32>,
+    /// Seconds from creation to the end of the votes or of the wait, of each task that ended.
+    pub lives: Vec<u32>,
     /// Seconds from creation to the settlement, of each task on which nodes agreed.
     pub turnarounds: Vec<u32>,
+    /// Tasks that ended while time was counted.
+    pub ended_in_time: u64,
     /// Tasks whose result was delivered.
     pub delivered: u64,
     /// Wei that creators escrowed.
@@ -67,7 +71,7 @@ pub struct GroupCount {
     pub seats: u64,
     /// Seats of tasks on whose result the node was among those that agreed.
     pub agreed: u64,
-    /// Wei earned: shares of settled tasks, less those that were not delivered.
+    /// Wei earned: shares of settled tasks, the deliverer's when it has delivered.
     pub income: U256,
     /// Wei lost in penalties.
     pub penalties: U256,
@@ -191,19 +195,31 @@ impl Ledger {
                 self.note_seated(*task, now, before);
                 self.note_seats(nodes, directory);
             }
-            Event::SeatsRefilled { nodes, .. } => self.note_seats(nodes, directory),
+            Event::SeatsRefilled { task, nodes, .. } => {
+                let seats = before.tasks().get(*task).and_then(|task| task.seats().map(|seats| seats.nodes));
+                let before = seats.unwrap_or_default();
+                let fresh: Vec<_> = nodes.iter().copied().filter(|node| !before.contains(node)).collect();
+                self.note_seats(&fresh, directory);
+            }
             Event::TaskSettled(settled) => {
                 let nodes = before.tasks().get(settled.task).and_then(|task| task.seats().map(|seats| seats.nodes));
+                let mut shares = settled.shares;
+                if let Some(held) = shares.get_mut(usize::from(settled.deliverer)).filter(|_| settled.deliver_by != 0) {
+                    *held = 0;
+                }
                 self.note_ended(settled.task, settled.ending, settled.refund, now);
-                self.note_shares(nodes.unwrap_or_default(), settled.agreeing, settled.shares, directory);
+                self.note_shares(nodes.unwrap_or_default(), settled.agreeing, shares, directory);
             }
             Event::TaskWithdrawn { task, ending, refund } => self.note_ended(*task, *ending, *refund, now),
-            Event::Delivered { task, .. } => {
+            Event::Delivered { task, node, paid, .. } => {
+                if let Some(group) = directory.group_of(*node) {
+                    self.groups.entry(group).or_default().income += U256::from(*paid);
+                }
                 if let Some(kind) = before.tasks().get(*task).map(|task| task.kind) {
                     self.kinds.entry(kind).or_default().delivered += 1;
                 }
             }
-            _ => self.note_node(event, before, directory),
+            _ => self.note_node(event, directory),
         }
     }
 
@@ -232,20 +248,27 @@ impl Ledger {
             coins(U256::from(task.value().fee)) * 1000.0 / as_float(task.value().duration_ms.get().into());
     }
 
-    fn note_seats(&mut self, nodes: &[NodeId; 3], directory: &Directory) {
+    fn note_seats(&mut self, nodes: &[NodeId], directory: &Directory) {
         for group in nodes.iter().filter_map(|node| directory.group_of(*node)) {
             self.groups.entry(group).or_default().seats += 1;
         }
     }
 
     fn note_ended(&mut self, id: TaskId, ending: Ending, refund: u128, now: u64) {
+        let has_ended = self.has_ended;
         let Some(open) = self.open.remove(&id).filter(|open| open.counts) else { return };
         let count = self.kinds.entry(open.kind).or_default();
         *count.endings.entry(ending as u8).or_default() += 1;
         count.refunds += U256::from(refund);
-        if ending == Ending::Agreed {
-            count.turnarounds.push(u32::try_from(now - open.created).unwrap_or(u32::MAX));
+        let life = u32::try_from(now - open.created).unwrap_or(u32::MAX);
+        count.lives.push(life);
+        if !open.was_seated {
+            count.waits.push(life);
         }
+        if ending == Ending::Agreed {
+            count.turnarounds.push(life);
+        }
+        count.ended_in_time += u64::from(!has_ended);
     }
 
     fn note_shares(&mut self, nodes: [NodeId; 3], agreeing: [bool; 3], shares: [u128; 3], directory: &Directory) {
@@ -257,18 +280,17 @@ impl Ledger {
         }
     }
 
-    fn note_node(&mut self, event: &Event, before: &View, directory: &Directory) {
+    fn note_node(&mut self, event: &Event, directory: &Directory) {
         let (Event::NodeJoined(_)
         | Event::Penalized { .. }
         | Event::CaseOpened { .. }
         | Event::Slashed { .. }
         | Event::StatusChanged { .. }
-        | Event::KickedOut { .. }
-        | Event::Undelivered { .. }) = event
+        | Event::KickedOut { .. }) = event
         else {
             return;
         };
-        let Some(group) = subject(event, before).and_then(|node| directory.group_of(node)) else { return };
+        let Some(group) = subject(event).and_then(|node| directory.group_of(node)) else { return };
         let count = self.groups.entry(group).or_default();
         match event {
             Event::NodeJoined(_) => count.joined += 1,
@@ -280,14 +302,13 @@ impl Ledger {
             }
             Event::StatusChanged { status: Status::Suspended, .. } => count.suspended += 1,
             Event::KickedOut { .. } => count.kicked += 1,
-            Event::Undelivered { amount, .. } => count.income = count.income.saturating_sub(U256::from(*amount)),
             _ => {}
         }
     }
 }
 
-/// The node that an event is about. Of an undelivered task it is the last whose turn it was.
-fn subject(event: &Event, before: &View) -> Option<NodeId> {
+/// The node that an event is about.
+fn subject(event: &Event) -> Option<NodeId> {
     match event {
         Event::NodeJoined(joined) => Some(joined.node),
         Event::Penalized { node, .. }
@@ -295,10 +316,6 @@ fn subject(event: &Event, before: &View) -> Option<NodeId> {
         | Event::Slashed { node, .. }
         | Event::StatusChanged { node, .. }
         | Event::KickedOut { node } => Some(*node),
-        Event::Undelivered { task, .. } => {
-            let seats = before.tasks().get(*task)?.seats()?;
-            seats.nodes.get(usize::from(seats.deliverer)).copied()
-        }
         _ => None,
     }
 }

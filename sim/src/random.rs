@@ -1,8 +1,8 @@
 //! Randomness that depends on nothing but the names of who draws and what for.
 //!
-//! A stream belongs to a seed, an agent and a subject, a task for example. What one agent draws for one task is the same
-//! whatever others do before it, so that two runs that differ in one parameter differ by nothing else (common random
-//! numbers). The generator is `ChaCha8` with the key `seed`, `agent`, `subject` (64 bits each, little-endian, then zeros);
+//! A stream belongs to a seed, an agent's address and a subject, a task for example. What one agent draws for one task is the same
+//! whoever else is there and whatever they draw. Which nodes a task is given is another matter: the contracts draw
+//! them by the hash of a block, and so of everything before. The generator is `ChaCha8` with the key `seed`, `agent`, `subject` (64 bits each, little-endian, then zeros);
 //! logarithms and exponentials are computed in software, so that every platform has the same.
 
 use rand_chacha::{

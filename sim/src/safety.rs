@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_single_node_can_expect_is_twenty_times_what_was_published() {
+    fn rates_with_the_right_probability_are_these() {
         let expected = [
             (0.41667, 1314.0),
             (0.05516, 121.0),

@@ -166,9 +166,22 @@ impl Scenario {
 
     fn check(&self) -> Result<(), SimError> {
         let wrong = |reason: String| Err(SimError::Scenario { reason });
-        let groups: Vec<_> = self.nodes.iter().map(|nodes| nodes.group.as_str()).collect();
-        if groups.iter().collect::<BTreeSet<_>>().len() != groups.len() {
-            return wrong(String::from("two groups of nodes have one name; give each its own"));
+        let nodes = self.nodes.iter().map(|nodes| &nodes.group);
+        let creators = || self.creators.iter().map(|creators| &creators.group);
+        let keepers = self.keepers.iter().map(|keepers| &keepers.group);
+        for (parties, names) in
+            [("nodes", nodes.collect()), ("creators", creators().collect()), ("keepers", keepers.collect())]
+        {
+            if let Some(name) = twice(names) {
+                return wrong(format!("two groups of {parties} are called {name}; give each its own name"));
+            }
+        }
+        for (keepers, name) in
+            self.keepers.iter().flat_map(|keepers| keepers.diligence.censors.iter().map(move |name| (keepers, name)))
+        {
+            if !creators().any(|creators| creators == name) {
+                return wrong(format!("the keeper {} censors {name}, and no creators are called that", keepers.group));
+            }
         }
         if let Some(nodes) =
             self.nodes.iter().find(|nodes| nodes.count == 0 || nodes.classes == 0 || nodes.per_operator == 0)
@@ -196,4 +209,10 @@ impl Scenario {
 
 const fn is_span(size: [u32; 2]) -> bool {
     size[0] >= 1 && size[0] <= size[1]
+}
+
+/// A name that is there more than once.
+fn twice(names: Vec<&String>) -> Option<&String> {
+    let mut seen = BTreeSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use xenon_sim::{
-    SimError, run,
+    SimError,
+    campaign::{Seeds, run_all},
+    run,
     scenario::{SHIPPED, Scenario, load},
 };
 
@@ -14,9 +16,19 @@ fn shipped(name: &str) -> Scenario {
 #[test]
 fn same_seed_gives_the_same_history_and_another_seed_another() {
     let scenario = Scenario { duration_s: 600, assertions: Vec::new(), ..shipped("crashing") };
-    let digests = [1, 1, 2].map(|seed| run(&scenario, seed, |_| {}).unwrap().digest);
-    assert_eq!(digests[0], digests[1]);
-    assert_ne!(digests[0], digests[2]);
+    let [first, again, other] = [1, 1, 2].map(|seed| run(&scenario, seed, |_| {}).unwrap());
+    assert_eq!(first, again);
+    assert_ne!(first.figures, other.figures);
+}
+
+#[test]
+fn threads_change_nothing() {
+    let scenario = Scenario { duration_s: 300, assertions: Vec::new(), ..shipped("crashing") };
+    let with_threads = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| run_all(std::slice::from_ref(&scenario), &Seeds::Count(4), |_| {})).unwrap()
+    };
+    assert_eq!(with_threads(1), with_threads(3));
 }
 
 #[test]
@@ -36,13 +48,22 @@ fn each_shipped_scenario_holds_with_its_first_seed() {
     assert_eq!(failed, Vec::<String>::new());
 }
 
-/// Without its remedy each attack must break an assertion: otherwise the assertion shows nothing.
+/// Without its remedy an attack must break an assertion: otherwise the assertion shows nothing.
 #[test]
-fn assertions_break_when_the_attack_has_its_way() {
-    let mut colluding = shipped("colluding");
-    colluding.arbiter_s = None;
-    let run = run(&colluding, 0, |_| {}).unwrap();
-    assert!(!run.holds(), "without an arbiter no liar is slashed");
+fn assertions_break_when_the_remedy_is_taken_away() {
+    let spoilt: [(&str, fn(&mut Scenario)); 6] = [
+        ("colluding", |scenario| scenario.arbiter_s = None),
+        ("lazy", |scenario| scenario.keepers[0].policy.cases = false),
+        ("keeper-loss", |scenario| scenario.keepers.truncate(1)),
+        ("censorship", |scenario| scenario.keepers.truncate(1)),
+        ("vanishing", |scenario| scenario.nodes[1].count = 60),
+        ("starvation", |scenario| scenario.parameters.reserve_after_s = Some(86_400)),
+    ];
+    for (name, spoil) in spoilt {
+        let mut scenario = shipped(name);
+        spoil(&mut scenario);
+        assert!(!run(&scenario, 0, |_| {}).unwrap().holds(), "{name}");
+    }
 }
 
 #[test]

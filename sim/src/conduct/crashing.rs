@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::{Conduct, Pace, Plan, Reveal, Seat, millis};
+use super::{Conduct, Pace, Plan, Seat};
 use crate::random::Random;
 
 /// Works on a machine that fails now and then, comes back, and goes on: what was committed to is revealed, what was not is
@@ -10,7 +10,7 @@ use crate::random::Random;
 pub struct Crashing {
     /// How fast it is.
     pub pace: Pace,
-    /// Mean seconds from one failure to the next.
+    /// Mean seconds from the end of one failure to the next.
     pub uptime_s: f64,
     /// Mean seconds until it is back.
     pub repair_s: f64,
@@ -24,16 +24,10 @@ impl Default for Crashing {
 
 impl Conduct for Crashing {
     fn plan(&self, seat: &Seat<'_>, random: &mut Random) -> Plan {
-        let plan = self.pace.diligent(seat, random);
-        let failure = millis(1000.0 * random.exponential(self.uptime_s));
-        let repair = millis(1000.0 * random.exponential(self.repair_s));
-        let Some(work) = plan.commit else { return plan };
-        if failure < work {
-            let commit = failure.saturating_add(repair).saturating_add(work);
-            return Plan { commit: Some(commit), ..plan };
-        }
-        let is_down_at_reveal = failure < work.saturating_add(2 * self.pace.reaction_ms);
-        let reveal = if is_down_at_reveal { Reveal::After(repair) } else { plan.reveal };
-        Plan { reveal, ..plan }
+        self.pace.diligent(seat, random)
+    }
+
+    fn outages(&self) -> Option<[f64; 2]> {
+        Some([self.uptime_s, self.repair_s])
     }
 }

@@ -35,9 +35,11 @@ impl Draws {
     }
 }
 
+/// A share, and its standard error by Agresti and Coull (1998), which is not zero when nothing was seen.
 fn proportion(part: u64, whole: u64) -> (f64, f64) {
-    let share = as_float(part) / as_float(whole.max(1));
-    (share, libm::sqrt(share * (1.0 - share) / as_float(whole.max(1))))
+    let (seen, all) = (as_float(part) + 2.0, as_float(whole) + 4.0);
+    let share = seen / all;
+    (as_float(part) / as_float(whole.max(1)), libm::sqrt(share * (1.0 - share) / all))
 }
 
 const CREATOR: Address = Address::repeat_byte(0xc1);
@@ -45,6 +47,8 @@ const KEEPER: Address = Address::repeat_byte(0xc2);
 const DEPLOYER: Address = Address::repeat_byte(0xc3);
 /// Tasks of one draw: as many as a round holds.
 const ROUND: u64 = 64;
+/// Seconds among which the first empty block before a draw has its time; two of them have the time of a task's wait.
+const MOMENTS: u64 = 10_000;
 /// Nodes that join in one block.
 const JOINS: usize = 500;
 
@@ -65,11 +69,13 @@ pub fn draw(
     let (chain, contracts) = network(honest, dishonest, seed)?;
     let per_round = ROUND.min(u64::from(honest + dishonest) / 12).max(1);
     create(&chain, &contracts, per_round)?;
-    let mut draws = Draws::default();
+    let (mut draws, mut round) = (Draws::default(), 0);
     while draws.tasks < tasks {
-        // One more empty block: another parent, another hash, other nodes.
-        chain.mine(1);
         let fork = chain.fork();
+        // Other empty blocks before it: another parent, another hash, other nodes.
+        fork.mine(1 + round % MOMENTS);
+        fork.mine(1 + round / MOMENTS);
+        round += 1;
         let before = draws.tasks;
         for log in dispatched(&fork, &contracts)? {
             if let Some(seated) = log.decode::<Task::TaskSeated>() {

@@ -43,7 +43,7 @@ impl Scenario {
             enrol_nodes(&mut engine, nodes, number, U256::from(params.min_stake));
         }
         for creators in &self.creators {
-            let delay = self.warmup_s.saturating_add(creators.from_s).saturating_mul(1000);
+            let delay = creators.from_s.saturating_mul(1000);
             for address in creators.addresses() {
                 engine.enrol(
                     Box::new(Creator::new(creators.group.clone(), address, creators.demand.clone())),

@@ -6,7 +6,7 @@ use xenon_protocol::contracts::Ending;
 use super::Scenario;
 use crate::{
     Engine, SimError,
-    ledger::{GroupCount, KindCount, as_float, coins},
+    ledger::{CallCount, GroupCount, KindCount, as_float, coins},
 };
 
 /// How tasks end, as metrics name it.
@@ -19,6 +19,22 @@ const ENDINGS: [(&str, Ending); 8] = [
     ("cancelled", Ending::Cancelled),
     ("expired", Ending::Expired),
     ("evicted", Ending::Evicted),
+];
+
+/// Functions that a run need not call: then their counts are zero.
+const CALLS: [&str; 12] = [
+    "absorb",
+    "advance",
+    "appeal",
+    "arbitrate",
+    "cancel",
+    "expire",
+    "reserve",
+    "resume",
+    "review",
+    "slash",
+    "thaw",
+    "wake",
 ];
 
 /// The metrics of one run, by name.
@@ -37,12 +53,13 @@ impl Figures {
         figures.add_kind("tasks", &together(ledger.kinds().values()), seconds);
         for (number, name) in scenario.group_names() {
             let count = ledger.groups().get(&number).cloned().unwrap_or_default();
-            figures.add_group(name, &count, seconds);
+            figures.add_group(name, &count);
+        }
+        for call in CALLS.iter().filter(|call| !ledger.calls().contains_key(*call)) {
+            figures.add_call(call, CallCount::default());
         }
         for (call, count) in ledger.calls() {
-            figures.set(format!("calls.{call}.done"), as_float(count.done.into()));
-            figures.set(format!("calls.{call}.refused"), as_float(count.refused.into()));
-            figures.set(format!("calls.{call}.gas"), share(count.gas, count.done));
+            figures.add_call(call, *count);
         }
         let [queued, busy, active] = ledger.means();
         figures.set("queue.mean", queued);
@@ -76,6 +93,12 @@ impl Figures {
         self.0.insert(name.into(), value);
     }
 
+    fn add_call(&mut self, name: &str, count: CallCount) {
+        self.set(format!("calls.{name}.done"), as_float(count.done.into()));
+        self.set(format!("calls.{name}.refused"), as_float(count.refused.into()));
+        self.set(format!("calls.{name}.gas"), share(count.gas, count.done));
+    }
+
     fn add_kind(&mut self, name: &str, count: &KindCount, seconds: f64) {
         let ended: u64 = count.endings.values().sum();
         let of = |ending: Ending| count.endings.get(&(ending as u8)).copied().unwrap_or_default();
@@ -83,13 +106,14 @@ impl Figures {
             self.set(format!("{name}.{word}"), as_float(of(ending).into()));
         }
         self.set(format!("{name}.created"), as_float(count.created.into()));
-        self.set(format!("{name}.per_hour"), as_float(ended.into()) * 3600.0 / seconds);
+        self.set(format!("{name}.per_hour"), as_float(count.ended_in_time.into()) * 3600.0 / seconds);
         self.set(format!("{name}.delivered"), as_float(count.delivered.into()));
         self.set(format!("{name}.success"), share(of(Ending::Agreed), ended));
         self.set(format!("{name}.fees"), coins(count.fees));
         self.set(format!("{name}.refunds"), coins(count.refunds));
         self.set(format!("{name}.price"), count.value_sum / as_float(count.seated.max(1).into()));
         self.add_times(&format!("{name}.wait"), &count.waits);
+        self.add_times(&format!("{name}.life"), &count.lives);
         self.add_times(&format!("{name}.turnaround"), &count.turnarounds);
     }
 
@@ -105,7 +129,7 @@ impl Figures {
         }
     }
 
-    fn add_group(&mut self, name: &str, count: &GroupCount, seconds: f64) {
+    fn add_group(&mut self, name: &str, count: &GroupCount) {
         let nodes = as_float(count.joined.max(1).into());
         let lost = count.penalties + count.slashed_wei;
         self.set(format!("nodes.{name}.joined"), as_float(count.joined.into()));
@@ -114,7 +138,6 @@ impl Figures {
         self.set(format!("nodes.{name}.income"), coins(count.income) / nodes);
         self.set(format!("nodes.{name}.lost"), coins(lost) / nodes);
         self.set(format!("nodes.{name}.profit"), (coins(count.income) - coins(lost)) / nodes);
-        self.set(format!("nodes.{name}.income_per_day"), coins(count.income) / nodes * 86_400.0 / seconds);
         self.set(format!("nodes.{name}.frozen"), as_float(count.frozen.into()));
         self.set(format!("nodes.{name}.slashed"), as_float(count.slashed.into()));
         self.set(format!("nodes.{name}.suspended"), as_float(count.suspended.into()));
@@ -131,7 +154,9 @@ fn together<'a>(kinds: impl Iterator<Item = &'a KindCount>) -> KindCount {
         all.value_sum += kind.value_sum;
         all.fees += kind.fees;
         all.refunds += kind.refunds;
+        all.ended_in_time += kind.ended_in_time;
         all.waits.extend(&kind.waits);
+        all.lives.extend(&kind.lives);
         all.turnarounds.extend(&kind.turnarounds);
         for (ending, count) in &kind.endings {
             *all.endings.entry(*ending).or_default() += count;
