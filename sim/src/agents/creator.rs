@@ -190,8 +190,10 @@ impl Agent for Creator {
                 }
             }
             Event::TaskWithdrawn { task, ending, .. } => {
+                let was_waiting = self.stop_waiting(*task).is_some();
                 // Whoever is pushed out or waits in vain has offered too little, however short the wait was.
-                if self.stop_waiting(*task).is_some() && matches!(ending, Ending::Evicted | Ending::Expired) {
+                let was_outbid = matches!(ending, Ending::Evicted | Ending::Expired);
+                if was_waiting && was_outbid {
                     self.learn(Millis::MAX);
                 }
             }
