@@ -10,17 +10,28 @@ mod tests;
 use std::{
     cmp::Ordering,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use futures::future::{BoxFuture, join_all};
+use futures::{
+    future::{BoxFuture, join_all},
+    stream::{FuturesUnordered, StreamExt as _},
+};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use xenon_protocol::chain::{
     At, Call, Chain, ChainError, Endpoint, EventLog, Fees, Head, Inclusion, LogFilter, Mempool, SendError,
 };
 
 use self::fleet::Fleet;
 use crate::KeeperError;
+
+/// How long one of several endpoints may take to answer what all are asked. One that takes longer has not answered.
+const LOOK_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long the others may still take once one has accepted a transaction.
+const SEND_GRACE: Duration = Duration::from_millis(500);
 
 /// When an endpoint is believed to be healthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +84,23 @@ struct Member<C> {
     index: usize,
     endpoint: Endpoint,
     chain: C,
+}
+
+impl<C> Member<C> {
+    /// An answer, if it comes in time where so many are asked. One that is alone is waited for.
+    async fn bounded<T>(
+        &self,
+        asked: usize,
+        answer: impl Future<Output = Result<T, ChainError>>,
+    ) -> Result<T, ChainError> {
+        if asked < 2 {
+            return answer.await;
+        }
+        timeout(LOOK_LIMIT, answer).await.unwrap_or_else(|_| {
+            let reason = format!("no answer within {} s", LOOK_LIMIT.as_secs());
+            Err(ChainError::Unreachable { endpoint: self.endpoint.clone(), reason })
+        })
+    }
 }
 
 impl<C: Mempool> Endpoints<C> {
@@ -150,8 +178,12 @@ impl<C: Mempool> Endpoints<C> {
     async fn dissenters(&self, chosen: &Member<C>, head: &Head, looks: &[(Member<C>, Head)]) -> Vec<Member<C>> {
         let differs = async |member: &Member<C>, theirs: &Head| {
             let (ours, theirs) = match theirs.number.cmp(&head.number) {
-                Ordering::Greater => (Some(*head), member.chain.block(head.number).await.ok()?),
-                Ordering::Less => (chosen.chain.block(theirs.number).await.ok()?, Some(*theirs)),
+                Ordering::Greater => {
+                    (Some(*head), member.bounded(looks.len(), member.chain.block(head.number)).await.ok()?)
+                }
+                Ordering::Less => {
+                    (chosen.bounded(looks.len(), chosen.chain.block(theirs.number)).await.ok()?, Some(*theirs))
+                }
                 Ordering::Equal => (Some(*head), Some(*theirs)),
             };
             (ours?.hash != theirs?.hash).then(|| member.clone())
@@ -165,7 +197,9 @@ impl<C: Mempool> Endpoints<C> {
         let Some(first) = dissenters.first() else { return Ok(()) };
         if dissenters.len() * 2 < asked {
             for member in dissenters {
-                tracing::warn!(code = "XK-140", endpoint = %member.endpoint, block = head.number, "it contradicts the others: left");
+                if self.shared().fleet.is_up(member.index) {
+                    tracing::warn!(code = "XK-140", endpoint = %member.endpoint, block = head.number, "it contradicts the others: left");
+                }
                 self.shared().fleet.distrust(member.index, self.config);
             }
             return Ok(());
@@ -194,15 +228,15 @@ impl<C: Mempool> Chain for Endpoints<C> {
 
     async fn head(&self) -> Result<Head, ChainError> {
         let members = self.members();
-        let looks = join_all(members.iter().map(|member| member.chain.head())).await;
+        let asked = members.len();
+        let looks = join_all(members.iter().map(|member| member.bounded(asked, member.chain.head()))).await;
         let numbers: Vec<_> = looks.iter().map(|look| look.as_ref().ok().map(|head| head.number)).collect();
         let chosen = self.shared().fleet.observe(&numbers, self.config);
         let mut answered = Vec::new();
         let mut failure = None;
         for (member, look) in members.into_iter().zip(looks) {
             match look {
-                Ok(head) if self.shared().fleet.is_up(member.index) => answered.push((member, head)),
-                Ok(_) => {}
+                Ok(head) => answered.push((member, head)),
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
@@ -265,18 +299,27 @@ impl<C: Mempool> Mempool for Endpoints<C> {
     /// Handed to all, healthy or not: one that includes it is enough.
     async fn send_raw(&self, raw: &Bytes) -> Result<B256, SendError> {
         let members = self.members();
-        let mut answers = join_all(members.iter().map(|member| member.chain.send_raw(raw))).await;
-        let best = answers
-            .iter()
-            .position(Result::is_ok)
-            .or_else(|| answers.iter().position(|answer| matches!(answer, Err(SendError::AlreadyKnown { .. }))));
-        answers.swap_remove(best.unwrap_or_default())
+        let mut answers: FuturesUnordered<_> = members.iter().map(|member| member.chain.send_raw(raw)).collect();
+        let mut refusal = None;
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(hash) => {
+                    // One that hangs is not waited for.
+                    let _ = timeout(SEND_GRACE, answers.count()).await;
+                    return Ok(hash);
+                }
+                Err(error) => refusal = Some(more_telling(refusal, error)),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| nobody().into()))
     }
 
     /// What one healthy endpoint has found, unless another has found it in another block.
     async fn inclusion(&self, transaction: B256) -> Result<Option<Inclusion>, ChainError> {
         let members = self.in_order();
-        let answers = join_all(members.iter().map(|member| member.chain.inclusion(transaction))).await;
+        let answers =
+            join_all(members.iter().map(|member| member.bounded(members.len(), member.chain.inclusion(transaction))))
+                .await;
         let (mut found, mut failure, mut has_answer): (Option<(&Endpoint, Inclusion)>, _, _) = (None, None, false);
         for (member, answer) in members.iter().zip(answers) {
             match (answer, &found) {
@@ -293,6 +336,14 @@ impl<C: Mempool> Mempool for Endpoints<C> {
             (None, Some(error)) if !has_answer => Err(error),
             _ => Ok(None),
         }
+    }
+}
+
+/// Of two refusals the one that says that a node has the transaction, else the first.
+fn more_telling(first: Option<SendError>, second: SendError) -> SendError {
+    match first {
+        Some(first) if !matches!(second, SendError::AlreadyKnown { .. }) => first,
+        _ => second,
     }
 }
 

@@ -59,16 +59,18 @@ impl Fleet {
     /// Takes note of the newest blocks that all have told of, or not; which one to read now, if any answered.
     ///
     /// The current one is kept while it is healthy and answers. Another one that is fresher by less than the lag allowed
-    /// is no reason to change.
+    /// is no reason to change. One that is ahead of all others by more than that is not believed.
     pub(super) fn observe(&mut self, heads: &[Option<u64>], config: EndpointConfig) -> Option<usize> {
-        let freshest = heads.iter().flatten().max().copied().unwrap_or_default();
-        for (member, head) in self.members.iter_mut().zip(heads) {
+        let freshest = freshest(heads);
+        let believed = |head: &u64| *head <= freshest.saturating_add(config.max_lag);
+        let heads: Vec<_> = heads.iter().map(|head| head.filter(believed)).collect();
+        for (member, head) in self.members.iter_mut().zip(&heads) {
             member.note(head.is_some_and(|head| head.saturating_add(config.max_lag) >= freshest), config);
             member.head = head.unwrap_or(member.head);
         }
         if !self.any_is_up() {
             // Better one that has failed than none at all, if it answers again.
-            for (member, head) in self.members.iter_mut().zip(heads) {
+            for (member, head) in self.members.iter_mut().zip(&heads) {
                 member.is_up = head.is_some();
             }
         }
@@ -106,6 +108,13 @@ impl Fleet {
     }
 }
 
+/// The newest block that one tells of; of three or more that answer, one that two have reached.
+fn freshest(heads: &[Option<u64>]) -> u64 {
+    let mut known: Vec<_> = heads.iter().flatten().copied().collect();
+    known.sort_unstable_by_key(|head| std::cmp::Reverse(*head));
+    known.get(usize::from(known.len() > 2)).copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -135,6 +144,15 @@ mod tests {
         fleet.observe(&[Some(9), Some(9)], CONFIG);
         assert!(fleet.is_up(0));
         assert_eq!(fleet.current(), 1, "there is no reason to change back");
+    }
+
+    #[test]
+    fn head_that_no_other_comes_near_is_not_believed_and_makes_nobody_lag() {
+        let mut fleet = Fleet::new(3);
+        for _ in 0..4 {
+            assert_eq!(fleet.observe(&[Some(u64::MAX), Some(7), Some(6)], CONFIG), Some(1));
+        }
+        assert_eq!([0, 1, 2].map(|index| fleet.is_up(index)), [false, true, true]);
     }
 
     #[test]

@@ -1,11 +1,19 @@
 //! Endpoints that lag, lie and fail.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    future::pending,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
-use futures::executor::block_on;
+use tokio::runtime::Builder;
 use xenon_protocol::chain::SendError;
 
 use super::*;
+
+/// With a clock, which the limits need.
+fn block_on<F: Future>(future: F) -> F::Output {
+    Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+}
 
 /// An endpoint that does as it is told.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +23,8 @@ struct Node(Arc<Conduct>);
 struct Conduct {
     /// The newest block; 0 for no answer.
     head: AtomicU64,
+    /// Whether it takes requests and never answers.
+    hangs: AtomicBool,
     /// Which of several pasts it tells of.
     fork: AtomicU64,
     /// Transactions that were handed to it.
@@ -32,6 +42,12 @@ impl Node {
 
     fn go_to(&self, head: u64) {
         self.0.head.store(head, Ordering::Relaxed);
+    }
+
+    async fn hang(&self) {
+        if self.0.hangs.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
     }
 
     fn lie(&self) {
@@ -66,6 +82,7 @@ impl Chain for Node {
     }
 
     async fn head(&self) -> Result<Head, ChainError> {
+        self.hang().await;
         self.answer().map(|head| self.block_at(head))
     }
 
@@ -105,6 +122,7 @@ impl Mempool for Node {
     }
 
     async fn send_raw(&self, _: &Bytes) -> Result<B256, SendError> {
+        self.hang().await;
         self.answer()?;
         match self.0.sent.fetch_add(1, Ordering::Relaxed) {
             0 => Ok(B256::ZERO),
@@ -113,6 +131,7 @@ impl Mempool for Node {
     }
 
     async fn inclusion(&self, transaction_hash: B256) -> Result<Option<Inclusion>, ChainError> {
+        self.hang().await;
         let block = self.block_at(self.answer()?);
         let (block_number, block_hash) = (block.number, block.hash);
         let found = (block_number > 1).then_some(Inclusion {
@@ -207,6 +226,26 @@ fn read_goes_to_another_endpoint_when_one_does_not_answer_and_back_only_when_tha
         block_on(endpoints.head()).unwrap();
     }
     assert_eq!(endpoints.current(), Endpoint::local("node 0"));
+}
+
+#[test]
+fn one_that_never_answers_keeps_nobody_waiting() {
+    let nodes = [Node::at(5), Node::at(5), Node::at(5)];
+    let endpoints = endpoints(&nodes);
+    nodes[0].0.hangs.store(true, Ordering::Relaxed);
+    assert_eq!(block_on(endpoints.head()).unwrap().number, 5);
+    block_on(endpoints.send_raw(&Bytes::new())).unwrap();
+    assert!(block_on(endpoints.inclusion(B256::ZERO)).unwrap().is_some());
+}
+
+#[test]
+fn what_one_of_two_tells_of_a_far_future_is_not_acted_on() {
+    let nodes = [Node::at(5), Node::at(u64::MAX / 20)];
+    let endpoints = endpoints(&nodes);
+    nodes[1].lie();
+    for _ in 0..4 {
+        assert_eq!(block_on(endpoints.head()).unwrap_err().code(), "XP-313");
+    }
 }
 
 #[test]
