@@ -1,8 +1,14 @@
 //! The view goes back when the chain does, and goes on from a snapshot after a restart: without reading the past again.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use alloy::primitives::{Address, Bytes, U256};
 use tempfile::TempDir;
 use xenon_keeper::{Collector, KeeperConfig, KeeperError, Progress, View};
-use xenon_protocol::chain::Chain;
+use xenon_protocol::chain::{Call, Chain, ChainError, EventLog, Head, LogFilter};
 use xenon_sim::RevmChain;
 
 use crate::{
@@ -171,4 +177,60 @@ fn snapshot_that_cannot_be_written_keeps_nobody_from_working() {
 
 fn world_agrees(world: &World, chain: &Watched, collector: &Collector<Watched>) {
     World { chain: chain.now(), contracts: world.contracts }.assert_agrees_with(collector.view());
+}
+
+/// A chain that has a new block whenever a contract is read, until it comes to rest.
+#[derive(Clone)]
+struct Hasty {
+    chain: RevmChain,
+    rests: Arc<AtomicBool>,
+}
+
+impl Chain for Hasty {
+    fn chain_id(&self) -> u64 {
+        self.chain.chain_id()
+    }
+
+    async fn head(&self) -> Result<Head, ChainError> {
+        self.chain.head().await
+    }
+
+    async fn block(&self, number: u64) -> Result<Option<Head>, ChainError> {
+        self.chain.block(number).await
+    }
+
+    async fn logs(&self, filter: &LogFilter) -> Result<Vec<EventLog>, ChainError> {
+        self.chain.logs(filter).await
+    }
+
+    async fn call(&self, from: Address, call: &Call) -> Result<Bytes, ChainError> {
+        if !self.rests.load(Ordering::Relaxed) {
+            self.chain.mine(1);
+        }
+        self.chain.call(from, call).await
+    }
+
+    async fn code(&self, address: Address) -> Result<Bytes, ChainError> {
+        self.chain.code(address).await
+    }
+
+    async fn balance(&self, address: Address) -> Result<U256, ChainError> {
+        self.chain.balance(address).await
+    }
+}
+
+#[test]
+fn view_that_is_never_compared_with_the_contracts_is_not_acted_on_for_long() {
+    let world = World::with_nodes(3);
+    let chain = Hasty { chain: world.chain.fork(), rests: Arc::default() };
+    let mut collector = Collector::new(chain.clone(), world.contracts, settings(None));
+    for _ in 0..2 {
+        assert!(matches!(block_on(collector.collect()), Ok(Progress::Fresh(_))));
+    }
+    for _ in 0..2 {
+        assert!(matches!(block_on(collector.collect()), Err(KeeperError::Unsettled { .. })));
+    }
+    chain.rests.store(true, Ordering::Relaxed);
+    assert!(matches!(block_on(collector.collect()), Ok(Progress::Fresh(_))));
+    assert!(matches!(block_on(collector.collect()), Ok(Progress::Unchanged(_))));
 }
