@@ -48,10 +48,13 @@ fn each_shipped_scenario_holds_with_its_first_seed() {
     assert_eq!(failed, Vec::<String>::new());
 }
 
+/// Takes a remedy away.
+type Spoil = fn(&mut Scenario);
+
 /// Without its remedy an attack must break an assertion: otherwise the assertion shows nothing.
 #[test]
 fn assertions_break_when_the_remedy_is_taken_away() {
-    let spoilt: [(&str, fn(&mut Scenario)); 6] = [
+    let spoilt: [(&str, Spoil); 6] = [
         ("colluding", |scenario| scenario.arbiter_s = None),
         ("lazy", |scenario| scenario.keepers[0].policy.cases = false),
         ("keeper-loss", |scenario| scenario.keepers.truncate(1)),
