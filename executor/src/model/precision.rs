@@ -19,8 +19,8 @@ const DEPTH: u32 = 8;
 /// Longest name of an operator or an attribute that is read.
 const LONGEST_NAME: u64 = 256;
 
-/// Products with weights in blocks; the attribute `bits` says of how many bits, 4 unless it is there.
-const BLOCKS: &[u8] = b"MatMulNBits";
+/// Products with, and rows of, weights in blocks; the attribute `bits` says of how many bits, 4 unless it is there.
+const BLOCKS: [&[u8]; 2] = [b"MatMulNBits", b"GatherBlockQuantized"];
 /// Products with weights of 4 bits of a type of their own.
 const FOUR: [&[u8]; 1] = [b"MatMulBnb4"];
 /// Operators on weights of 8 bits.
@@ -75,8 +75,8 @@ impl Found {
 
     fn node(&mut self, operator: &[u8], bits: Option<u64>) {
         let bits = match operator {
-            BLOCKS if bits.is_none_or(|bits| bits <= 4) => QuantizeBits::Four,
-            BLOCKS => QuantizeBits::Eight,
+            _ if BLOCKS.contains(&operator) && bits.is_none_or(|bits| bits <= 4) => QuantizeBits::Four,
+            _ if BLOCKS.contains(&operator) => QuantizeBits::Eight,
             _ if FOUR.contains(&operator) => QuantizeBits::Four,
             _ if EIGHT.contains(&operator) => QuantizeBits::Eight,
             _ => return,
@@ -308,6 +308,7 @@ mod tests {
             (vec![node("MatMulNBits", vec![bits(4)])], FOUR_BITS),
             (vec![node("MatMulNBits", vec![bits(8)])], EIGHT_BITS),
             (vec![node("MatMulNBits", vec![])], FOUR_BITS),
+            (vec![node("MatMulNBits", vec![bits(8)]), node("GatherBlockQuantized", vec![bits(4)])], FOUR_BITS),
             (vec![node("MatMulNBits", vec![bits(4)]), node("MatMulNBits", vec![bits(8)])], FOUR_BITS),
             (vec![node("MatMulBnb4", vec![])], FOUR_BITS),
             (vec![node("MatMulInteger", vec![])], EIGHT_BITS),

@@ -84,18 +84,27 @@ const fn is_shared(address: Ipv4Addr) -> bool {
     first == 100 && second & 0xc0 == 64
 }
 
-const fn is_internal_address(address: IpAddr) -> bool {
+fn is_internal_address(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_internal_v4(address),
         IpAddr::V6(address) => is_internal_v6(address),
     }
 }
 
-const fn is_internal_v6(address: Ipv6Addr) -> bool {
+fn is_internal_v6(address: Ipv6Addr) -> bool {
     let own = address.is_loopback() || address.is_unspecified();
     let network = address.is_unique_local() || address.is_unicast_link_local();
-    let mapped = matches!(address.to_ipv4_mapped(), Some(address) if is_internal_v4(address));
-    own || network || mapped
+    own || network || carried_v4(address).is_some_and(is_internal_v4)
+}
+
+/// The IPv4 address that an IPv6 address stands for: compatible or mapped (RFC 4291), or translated (64:ff9b::/96, RFC 6052).
+fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+        }
+        _ => None,
+    }
 }
 
 /// Finds the addresses of a name.
@@ -217,6 +226,8 @@ mod tests {
             "[::]",
             "[fc00::1]",
             "[fe80::1]",
+            "[64:ff9b::a9fe:a9fe]",
+            "[::a00:1]",
             "[::ffff:10.0.0.1]",
             "localhost",
             "localhost.",
@@ -247,13 +258,20 @@ mod tests {
 
     #[test]
     fn a_name_that_nobody_chose_means_no_address_of_the_own_network() {
-        for address in
-            ["127.0.0.1", "10.1.2.3", "169.254.169.254", "100.100.100.200", "::1", "fe80::1", "::ffff:10.0.0.1"]
-        {
+        for address in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "169.254.169.254",
+            "100.100.100.200",
+            "::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+        ] {
             let error = resolve("https://hub.test", "cdn.test", address).unwrap_err();
             assert!(error.contains("cdn.test") && error.contains("own network"), "{error}");
         }
-        for address in ["192.0.2.1", "2001:db8::1", "100.128.0.1", "100.63.0.1"] {
+        for address in ["192.0.2.1", "2001:db8::1", "64:ff9b::c000:201", "100.128.0.1", "100.63.0.1"] {
             assert_eq!(resolve("https://hub.test", "cdn.test", address).unwrap().len(), 1, "{address}");
         }
     }
