@@ -34,7 +34,7 @@ def judge(rounds):
     return parted(measured) + missed(measured.all())
 
 
-rounds = [Round({(row, p): line(row) for row in ROWS for p in PROMPTS}, dict(BYTES_PER_S)) for _ in range(2)]
+rounds = [Round({(row, p): line(row) for row in ROWS for p in PROMPTS}, dict(BYTES_PER_S), {"over_runtime": 1.01}) for _ in range(2)]
 exec(sys.argv[1])
 PYTHON
 }
@@ -50,6 +50,7 @@ worse = {
     "int4_vs_llamacpp": lambda r: [r.lines[LLAMA_Q4, 16].update(decode_tokens_per_s=390.0)],
     "ttft_vs_best_ort": lambda r: [r.lines[BARE, 512].update(ttft_ms=199.0)],
     "overhead": lambda r: [r.lines[INT4, 16].update(overhead=0.03)],
+    "image_over_calls": lambda r: [r.picture.update(over_runtime=1.06)],
     "peak_over_weights": lambda r: [r.lines[OPTIMUM, 512].update(peak_rss_bytes=1_300_000)],
 }
 assert sorted(worse) == sorted(limit.name for limit in LIMITS)
