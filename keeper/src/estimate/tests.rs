@@ -205,7 +205,8 @@ proptest! {
         prop_assert!(matches!(refusal, Refusal::NotSure | Refusal::NotWorth), "{refusal}");
     }
 
-    /// Three in ten observations are up to fifty times too long: what the others follow is found.
+    /// Three in ten observations are up to fifty times too long: what the others follow is found, to within their own
+    /// noise of a tenth. (The middle of all is then at five sevenths of the others: about 4 % too high.)
     #[test]
     fn durations_are_found_among_three_in_ten_that_are_wild(
         overhead in 0..60_000u32, unit in 10..20_000u32, (noise, sizes) in any_noise(), wild in prop::collection::vec(2..50u32, 240),
@@ -217,7 +218,7 @@ proptest! {
         let line = Line::through(&points).unwrap();
         for size in [250, 500, 750] {
             let fair = i64::from(overhead) + i64::from(unit) * i64::from(size);
-            prop_assert!((line.at(size) - fair).abs() * 100 <= fair * 8, "{} instead of {fair} for {size}", line.at(size));
+            prop_assert!((line.at(size) - fair).abs() * 10 <= fair, "{} instead of {fair} for {size}", line.at(size));
         }
     }
 
@@ -241,15 +242,19 @@ proptest! {
     fn repeated_proposals_arrive_at_what_is_observed(
         present in (1..50_000u32, 1..10_000u32), fair in (1..50_000u32, 1..10_000u32), seed in prop::collection::vec(1..=1_000u32, 200),
     ) {
-        let points: Vec<_> = seed.into_iter().map(|size| (size, fair.0 + fair.1 * size)).collect();
+        let points: Vec<_> = seed.iter().map(|size| (*size, fair.0 + fair.1 * *size)).collect();
         let (mut present, mut days) = (present, 0);
         while let Ok(next) = proposal(present, &points) {
             present = (next.overhead_ms, next.ms_per_unit.get());
             days += 1;
             prop_assert!(days < 40);
         }
+        let mut sizes = seed;
+        sizes.sort_unstable();
         let (found, wanted) = (Line::new(present.0, present.1), Line::new(fair.0, fair.1));
-        prop_assert!((found.at(500) - wanted.at(500)).abs() * 20 <= wanted.at(500), "{found} instead of {wanted}");
+        let [got, right] = [found, wanted].map(|line| line.at(sizes[sizes.len() / 2]));
+        // A twentieth of what is in force is not worth a change.
+        prop_assert!((got - right).abs() * 20 <= got.max(right), "{found} instead of {wanted}");
     }
 
     #[test]

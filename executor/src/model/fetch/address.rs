@@ -97,7 +97,7 @@ fn is_internal_v6(address: Ipv6Addr) -> bool {
     own || network || carried_v4(address).is_some_and(is_internal_v4)
 }
 
-/// The IPv4 address that an IPv6 address stands for: compatible or mapped (RFC 4291), or translated (64:ff9b::/96, RFC 6052).
+/// The IPv4 address that an IPv6 address stands for: compatible or mapped (RFC 4291), or translated by NAT64 (RFC 6052).
 fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     match address.segments() {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
