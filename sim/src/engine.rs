@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, U256};
 use futures::FutureExt as _;
-use xenon_keeper::{Event, Logged, NodeId, TaskId, View};
+use xenon_keeper::{Event, Logged, TaskId, View};
 use xenon_protocol::{
     chain::{Chain as _, ChainError, Head, TypedChain as _},
     contracts::{NetworkStats, TaskQueue},
@@ -176,11 +176,6 @@ impl Engine {
     /// What was counted.
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger
-    }
-
-    /// Which group a node was enrolled in.
-    pub fn group_of(&self, node: NodeId) -> Option<u16> {
-        self.directory.group_of(node)
     }
 
     /// From now on is counted anew: what came before was preparation.

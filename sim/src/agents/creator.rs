@@ -92,11 +92,6 @@ impl Creator {
         Self { name, address, demand, began: 0, created: 0, level: 1.0, waiting: Vec::new() }
     }
 
-    /// What a second is worth to it now, as a multiple of the median bid.
-    pub const fn level(&self) -> f64 {
-        self.level
-    }
-
     fn is_done(&self, now: Millis) -> bool {
         self.demand.until_s.is_some_and(|until| now >= self.began.saturating_add(until.saturating_mul(1000)))
     }
